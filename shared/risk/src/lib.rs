@@ -1,1 +1,5 @@
-//! (being built)
+//! The engine that decides.
+
+mod limits;
+
+pub use limits::{DailyLossBasis, Limits, OnTrip};
