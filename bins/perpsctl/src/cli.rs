@@ -1,0 +1,253 @@
+//! The command line, as clap reads it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The operator's hand: see, stop, reset and prove the safety harness.
+///
+/// Exit codes: 0 healthy, 1 degraded or failed, 2 usage, 3 supervisor not running,
+/// 4 no answer in time, 5 trading blocked.
+#[derive(Debug, Parser)]
+#[command(name = "perpsctl", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// The deployment: the directory that holds run/, logs/ and data/.
+    #[arg(long, global = true, default_value = ".", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands, each in a file of its own.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Everything in one look.
+    Status(Status),
+    /// Every limit and how much of it is used.
+    Limits(Json),
+    /// The `SAFETY_*` story so far, from logs/trading.log.
+    Events(Events),
+    /// The log of one process, or trading.log.
+    Logs(Logs),
+    /// The kill switch: no entries, resting opening orders cancelled, until `resume`.
+    Halt(Halt),
+    /// Send nothing at all, until `resume`.
+    Freeze,
+    /// End a halt or a freeze.
+    Resume,
+    /// End a trip: the condition is judged anew at once.
+    Reset(Reset),
+    /// Reconciliation with the venue.
+    Recon {
+        /// What about it.
+        #[command(subcommand)]
+        what: Recon,
+    },
+    /// Balance jumps that no execution explains.
+    Flow {
+        /// What about it.
+        #[command(subcommand)]
+        what: Flow,
+    },
+    /// What a tag means and what to do about it.
+    Explain(Explain),
+    /// Wait until something is the case.
+    Wait(Wait),
+    /// The trading session.
+    Session {
+        /// What about it.
+        #[command(subcommand)]
+        what: Session,
+    },
+    /// The config.
+    Config {
+        /// What about it.
+        #[command(subcommand)]
+        what: Config,
+    },
+    /// Prove every limit on fresh harnesses of real processes against the simulated exchange.
+    Drill(Drill),
+    /// A live guarded session against the simulated exchange, in this terminal.
+    Demo(Demo),
+}
+
+/// Machine-readable output.
+#[derive(Debug, Args)]
+pub(crate) struct Json {
+    /// JSON on stdout, with a schema version.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// JSON on stdout, with a schema version.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Draw it anew every second until Ctrl-C.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) watch: bool,
+}
+
+/// `events`.
+#[derive(Debug, Args)]
+pub(crate) struct Events {
+    /// Keep following.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only this tag, such as `SAFETY_DAILY_LOSS`.
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Option<String>,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `logs`.
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// Keep following, also across rotation.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// How many of the last lines to begin with.
+    #[arg(short = 'n', long, default_value_t = 50)]
+    pub(crate) lines: usize,
+    /// supervisor, alert-forwarder, risk-guard, gateway or bot; trading.log if absent.
+    #[arg(value_name = "PROCESS")]
+    pub(crate) process: Option<String>,
+}
+
+/// `halt`.
+#[derive(Debug, Args)]
+pub(crate) struct Halt {
+    /// Go flat as well.
+    #[arg(long)]
+    pub(crate) flatten: bool,
+}
+
+/// `reset`.
+#[derive(Debug, Args)]
+pub(crate) struct Reset {
+    /// Which trip.
+    #[arg(value_enum)]
+    pub(crate) limit: ResetLimit,
+    /// For drawdown: the peak becomes the equity of now.
+    #[arg(long, conflicts_with = "keep_peak")]
+    pub(crate) rebase: bool,
+    /// For drawdown: the peak stays as it is (the default).
+    #[arg(long)]
+    pub(crate) keep_peak: bool,
+}
+
+/// What can be reset.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum ResetLimit {
+    /// Zero the loss streak.
+    CircuitBreaker,
+    /// A fresh daily allowance from this moment.
+    DailyLoss,
+    /// The drawdown trip.
+    Drawdown,
+    /// A liquidation has been looked at.
+    Liquidation,
+}
+
+/// `recon`.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum Recon {
+    /// The account has been looked at: take the venue's word.
+    Acknowledge,
+}
+
+/// `flow`.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum Flow {
+    /// The jump was a deposit or withdrawal of yours.
+    Confirm,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// A tag, such as `SAFETY_DAILY_LOSS`; all of them if absent.
+    pub(crate) tag: Option<String>,
+    /// JSON on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `wait`.
+#[derive(Debug, Args)]
+pub(crate) struct Wait {
+    /// What for.
+    #[arg(long = "for", value_enum)]
+    pub(crate) condition: Condition,
+    /// Seconds to wait at most.
+    #[arg(long, default_value_t = 60)]
+    pub(crate) timeout: u64,
+}
+
+/// What can be waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Condition {
+    /// Every process is ready and the venue has been read.
+    Ready,
+    /// The supervisor is gone.
+    Stopped,
+}
+
+/// `session`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Session {
+    /// The session's counts.
+    Show(Json),
+    /// End this session and begin the next.
+    New,
+}
+
+/// `config`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Is this file sound? Lists used, unused and defaulted keys and the request budget.
+    Check {
+        /// The file.
+        file: PathBuf,
+        /// JSON on stdout, with a schema version.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The config in force.
+    Show(Json),
+    /// Read the file now, and say whether it is in force.
+    Apply,
+}
+
+/// `drill`.
+#[derive(Debug, Args)]
+pub(crate) struct Drill {
+    /// JSON on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write a report in Markdown as well.
+    #[arg(long, value_name = "FILE.md")]
+    pub(crate) report: Option<PathBuf>,
+    /// Only scenarios whose name contains this.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) only: Option<String>,
+    /// Keep the scenarios' directories, and say where they are.
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// How long the session lasts.
+    #[arg(long, default_value_t = 75)]
+    pub(crate) seconds: u64,
+    /// Seed of the simulated market.
+    #[arg(long, default_value_t = 7)]
+    pub(crate) seed: u64,
+}

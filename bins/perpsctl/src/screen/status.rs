@@ -1,0 +1,294 @@
+//! The whole picture on one screen: state, session, limits, money, positions, config, processes,
+//! and what to do next.
+
+use money::Decimal;
+use protocol::VenueMs;
+use protocol::status::{
+    BookPosition, ChildState, ChildStatus, RiskStatus, SupervisorStatus, TradingState,
+};
+
+use super::{BOLD, DIM, GREEN, PLAIN, RED, YELLOW, limit_line, span};
+use crate::picture::Picture;
+
+/// The screen, a line each.
+pub(crate) fn status(picture: &Picture) -> Vec<String> {
+    let Some(supervisor) = &picture.supervisor else {
+        return vec![picture.supervisor_problem.clone().unwrap_or_default()];
+    };
+    let mut lines = vec![headline(picture)];
+    match &picture.risk {
+        Some(risk) => risk_lines(risk, &mut lines),
+        None => lines.push(format!("{RED}guard     {}{PLAIN}", picture.risk_problem())),
+    }
+    venue_line(picture, &mut lines);
+    config_line(supervisor, &mut lines);
+    process_lines(supervisor, &mut lines);
+    alerts_line(picture, &mut lines);
+    lines.extend(next_steps(picture));
+    lines
+}
+
+/// `TESTNET http://...   REDUCE_ONLY since 12:03:11 UTC: SAFETY_DAILY_LOSS`.
+pub(crate) fn headline(picture: &Picture) -> String {
+    let mode = picture.supervisor.as_ref().map_or_else(String::new, |s| s.mode.to_string());
+    let venue = picture.gateway.as_ref().map_or("", |gateway| gateway.base_url.as_str());
+    let state = picture.risk.as_ref().map_or_else(
+        || format!("{RED}{BOLD}NO GUARD: entries are blocked{PLAIN}"),
+        |risk| {
+            let colour = match risk.state {
+                TradingState::Active if risk.synced => GREEN,
+                TradingState::Active => YELLOW,
+                TradingState::ReduceOnly | TradingState::Halted | TradingState::Frozen => RED,
+            };
+            let why: Vec<&str> = risk.trips.iter().map(|trip| trip.tag.name()).collect();
+            let since = clock(risk.since);
+            let because = if why.is_empty() { String::new() } else { format!(": {}", why.join(" ")) };
+            format!("{colour}{BOLD}{}{PLAIN} since {since}{because}", risk.state)
+        },
+    );
+    format!("{BOLD}{}{PLAIN} {venue}   {state}", mode.to_uppercase())
+}
+
+fn risk_lines(risk: &RiskStatus, lines: &mut Vec<String>) {
+    for trip in &risk.trips {
+        let when = trip.clears_at.map_or_else(String::new, |at| {
+            format!(" (in {})", span(at.since(risk.now)))
+        });
+        lines.push(format!("{RED}blocked{PLAIN}   {}: {}", trip.tag, trip.message));
+        lines.push(format!("          clears: {}{when}", trip.clears));
+    }
+    for reason in &risk.waiting_for {
+        lines.push(format!("{YELLOW}waiting{PLAIN}   {reason}"));
+    }
+    let session = &risk.session;
+    lines.push(format!(
+        "session   {}  {}   trades {} (+{} live)   orders {} sent, {} refused, {} unresolved",
+        session.id,
+        span(session.age_ms),
+        session.trades,
+        session.live_openers,
+        session.sent,
+        session.refused,
+        risk.unresolved
+    ));
+    let on = risk.limits.iter().filter(|limit| limit.limit.is_some());
+    for (n, limit) in on.enumerate() {
+        lines.push(format!("{:<9} {}", if n == 0 { "limits" } else { "" }, limit_line(limit)));
+    }
+    let off: Vec<&str> =
+        risk.limits.iter().filter(|l| l.limit.is_none()).map(|l| l.name.as_str()).collect();
+    if !off.is_empty() {
+        lines.push(format!("{DIM}off       {}{PLAIN}", off.join(", ")));
+    }
+    money_line(risk, lines);
+    for position in &risk.positions {
+        lines.push(position_line(position));
+    }
+    if risk.positions.is_empty() {
+        lines.push(format!("position  flat   open orders {} ({} opening)", risk.open_orders, risk.opening_orders));
+    } else {
+        lines.push(format!("orders    {} open, {} of them opening", risk.open_orders, risk.opening_orders));
+    }
+    if let Some(fault) = &risk.state_fault {
+        lines.push(format!("{RED}state     {fault}{PLAIN}"));
+    }
+    for command in &risk.commands {
+        lines.push(format!("{YELLOW}command{PLAIN}   {command}"));
+    }
+}
+
+fn money_line(risk: &RiskStatus, lines: &mut Vec<String>) {
+    let account = &risk.account;
+    let known = |amount: Option<money::Amount>| {
+        amount.map_or_else(|| "unknown".to_owned(), |a| grouped(a.get()))
+    };
+    let age = account.age_ms.map_or_else(|| "never read".to_owned(), |ms| format!("read {} ago", span(ms)));
+    lines.push(format!(
+        "equity    {} USDT, {age}   peak {}   realised today {} (fees {}, funding {})",
+        known(account.equity),
+        known(account.peak),
+        grouped(account.realised_today.get()),
+        grouped(account.fees_today.get()),
+        grouped(account.funding_today.get()),
+    ));
+}
+
+fn position_line(position: &BookPosition) -> String {
+    let at = position.entry.map_or_else(|| "unknown".to_owned(), |p| p.to_string());
+    let stop = position.stop_loss.map_or_else(
+        || format!("{YELLOW}no stop at the venue{PLAIN}"),
+        |p| format!("stop {p} at the venue"),
+    );
+    let adopted = if position.adopted { ", adopted" } else { "" };
+    let side = position.side.position_word();
+    format!("position  {side} {} {} @ {at}, {stop}{adopted}", position.size, position.symbol)
+}
+
+fn venue_line(picture: &Picture, lines: &mut Vec<String>) {
+    let Some(gateway) = &picture.gateway else {
+        lines.push(format!("{RED}venue     {}{PLAIN}", picture.gateway_problem()));
+        return;
+    };
+    let skew = gateway.skew_ms.map_or_else(|| "clock not synced".to_owned(), |ms| format!("clock skew {ms} ms"));
+    let state = if gateway.synced { "read" } else { "not read yet" };
+    lines.push(format!(
+        "venue     {state}, {skew}, {} requests in the last minute (slept {}), {} bots{}",
+        gateway.requests_last_minute,
+        span(gateway.throttled_last_minute_ms),
+        gateway.bots,
+        if gateway.lease { "" } else { ", NO LEASE from the guard" },
+    ));
+    if let Some(until) = gateway.banned_until {
+        lines.push(format!("{RED}          banned by the venue until {}{PLAIN}", clock(until)));
+    }
+    if let Some(error) = &gateway.last_error {
+        lines.push(format!("{YELLOW}          last error: {error}{PLAIN}"));
+    }
+}
+
+fn config_line(supervisor: &SupervisorStatus, lines: &mut Vec<String>) {
+    let config = &supervisor.config;
+    let disk = config.rejected.as_ref().map_or_else(
+        || "disk = applied".to_owned(),
+        |reason| format!("{RED}disk REJECTED{PLAIN} {reason}"),
+    );
+    lines.push(format!(
+        "config    {disk}   applied {} everywhere, {}   {}",
+        config.applied,
+        span(config.applied_for_ms),
+        config.file
+    ));
+    if !config.needs_restart.is_empty() {
+        lines.push(format!("          wait for a restart: {}", config.needs_restart.join(", ")));
+    }
+}
+
+fn process_lines(supervisor: &SupervisorStatus, lines: &mut Vec<String>) {
+    lines.push(format!(
+        "{DIM}{:<16} {:<9} {:>7} {:>8}  {:<12} {:<20} {:<10} config{PLAIN}",
+        "process", "state", "pid", "up", "restarts", "last exit", "heartbeat"
+    ));
+    lines.push(format!(
+        "{:<16} {GREEN}{:<9}{PLAIN} {:>7} {:>8}",
+        "supervisor",
+        "running",
+        supervisor.pid,
+        span(supervisor.up_ms)
+    ));
+    lines.extend(supervisor.children.iter().map(child_line));
+}
+
+fn child_line(child: &ChildStatus) -> String {
+    let (word, colour) = match child.state {
+        ChildState::Waiting => ("waiting", YELLOW),
+        ChildState::Starting => ("starting", YELLOW),
+        ChildState::Ready => ("ready", GREEN),
+        ChildState::Backoff => ("backoff", RED),
+        ChildState::Stopping => ("stopping", YELLOW),
+        ChildState::Stopped => ("stopped", YELLOW),
+        ChildState::Latched => ("LATCHED", RED),
+    };
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let exit = child.last_exit.as_ref().map(|exit| match child.last_exit_ms_ago {
+        Some(ago) => format!("{exit} {} ago", span(ago)),
+        None => exit.clone(),
+    });
+    let line = format!(
+        "{:<16} {colour}{word:<9}{PLAIN} {:>7} {:>8}  {:<12} {:<20} {:<10} {}",
+        child.process,
+        or_dash(child.pid.map(|pid| pid.to_string())),
+        or_dash(child.up_ms.map(span)),
+        format!("{} of {}", child.restarts, child.restart_budget),
+        or_dash(exit),
+        or_dash(child.heartbeat_ms_ago.map(span)),
+        or_dash(child.generation.map(|g| g.to_string())),
+    );
+    let waits = if child.waiting_for.is_empty() {
+        String::new()
+    } else {
+        format!("  waits for {}", child.waiting_for)
+    };
+    let dropped = if child.dropped_lines == 0 {
+        String::new()
+    } else {
+        format!("  {} log lines dropped", child.dropped_lines)
+    };
+    format!("{}{waits}{dropped}", line.trim_end())
+}
+
+fn alerts_line(picture: &Picture, lines: &mut Vec<String>) {
+    let Some(alerts) = &picture.alerts else {
+        lines.push(format!("{RED}alerts    no answer: the supervisor logs them meanwhile{PLAIN}"));
+        return;
+    };
+    let sinks: Vec<String> = alerts
+        .sinks
+        .iter()
+        .map(|sink| {
+            let last = sink.last_delivered.map_or_else(|| "never".to_owned(), clock);
+            let trouble = sink.failing.as_ref().map_or_else(String::new, |why| format!(", FAILING: {why}"));
+            format!("{} {} delivered, last {last}{trouble}", sink.name, sink.delivered)
+        })
+        .collect();
+    lines.push(format!("alerts    spool {}   {}", alerts.spooled, sinks.join("; ")));
+}
+
+fn next_steps(picture: &Picture) -> Vec<String> {
+    let mut steps = Vec::new();
+    if let Some(trip) = picture.risk.as_ref().and_then(|risk| risk.trips.first()) {
+        let info = trip.tag.info();
+        steps.push(format!("{} (perpsctl explain {})", info.action, info.name));
+    }
+    if let Some(supervisor) = &picture.supervisor {
+        if supervisor.config.rejected.is_some() {
+            steps.push(format!("mend the config: perpsctl config check {}", supervisor.config.file));
+        }
+        for child in supervisor.children.iter().filter(|c| c.state == ChildState::Latched) {
+            steps.push(format!("read perpsctl logs {}, mend the cause, restart the service", child.process));
+        }
+    }
+    steps.iter().map(|step| format!("{BOLD}do next{PLAIN}   {step}")).collect()
+}
+
+/// `12:03:11 UTC`, from venue milliseconds.
+fn clock(at: VenueMs) -> String {
+    jiff::Timestamp::from_millisecond(at.0)
+        .map_or_else(|_| format!("{} ms", at.0), |t| t.strftime("%H:%M:%S UTC").to_string())
+}
+
+/// Money to the cent with thousands apart: `9,768.40`.
+fn grouped(amount: Decimal) -> String {
+    let text = format!("{:.2}", amount.abs().round_dp(2));
+    let (whole, cents) = text.split_once('.').unwrap_or((&text, "00"));
+    let mut out = String::new();
+    for (n, digit) in whole.chars().enumerate() {
+        if n > 0 && whole.len().saturating_sub(n) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    let sign = if amount.is_sign_negative() && !amount.is_zero() { "-" } else { "" };
+    format!("{sign}{out}.{cents}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_grouped() {
+        for (number, expected) in [
+            (Decimal::new(976_840, 2), "9,768.40"),
+            (Decimal::new(-23_160, 2), "-231.60"),
+            (Decimal::new(123_456_789_012, 2), "1,234,567,890.12"),
+            (Decimal::ZERO, "0.00"),
+        ] {
+            assert_eq!(grouped(number), expected);
+        }
+    }
+
+    #[test]
+    fn clocks_are_utc() {
+        assert_eq!(clock(VenueMs(1_700_000_000_000)), "22:13:20 UTC");
+    }
+}

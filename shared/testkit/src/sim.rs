@@ -1,0 +1,189 @@
+//! A simulated exchange of one's own, and its admin interface.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use money::{Amount, Price, Qty};
+use protocol::{Side, Symbol};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{Binaries, PlayError};
+
+/// How the simulator is started.
+#[derive(Debug, Clone)]
+pub struct SimSpec {
+    /// Seed of its prices.
+    pub seed: u64,
+    /// How fast the market moves; `0` freezes it, `1` is real time.
+    pub speed: &'static str,
+    /// The wallet's balance in USDT.
+    pub balance: u32,
+    /// `unified` or `classic`.
+    pub account: &'static str,
+}
+
+impl Default for SimSpec {
+    fn default() -> Self {
+        Self { seed: 1, speed: "0", balance: 10_000, account: "unified" }
+    }
+}
+
+/// A running simulator; ends when dropped.
+#[derive(Debug)]
+pub struct Sim {
+    child: Child,
+    url: String,
+}
+
+/// Something the simulator does wrong on purpose.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// `latency`, `http_500`, `timeout_after_accept`, `reset`, `clock_skew`, `ban_403`, `ret_code`.
+    pub kind: &'static str,
+    /// End of the path of the calls it befalls; all if absent.
+    pub path: Option<&'static str>,
+    /// How many calls.
+    pub count: u32,
+    /// Milliseconds, for kinds that take them.
+    pub ms: Option<i64>,
+    /// Return code, for `ret_code`.
+    pub code: Option<i64>,
+}
+
+/// Everything the simulator ever accepted: the truth of every test.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ledger {
+    /// Every order, oldest first.
+    pub orders: Vec<LedgerOrder>,
+    /// Every execution, oldest first.
+    pub executions: Vec<Value>,
+    /// Every closed-PnL row, oldest first.
+    pub closed_pnl: Vec<Value>,
+}
+
+/// One order of the ledger, as far as judging it needs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LedgerOrder {
+    /// The venue's id.
+    pub order_id: String,
+    /// Its link id; empty for orders that the venue made.
+    pub order_link_id: String,
+    /// Which instrument.
+    pub symbol: String,
+    /// `Buy` or `Sell`.
+    pub side: String,
+    /// Only shrinks a position.
+    pub reduce_only: bool,
+    /// Only closes a position.
+    pub close_on_trigger: bool,
+    /// Where it stands.
+    pub order_status: String,
+}
+
+impl LedgerOrder {
+    /// Whether it could open or enlarge a position.
+    pub fn opens(&self) -> bool {
+        !self.reduce_only && !self.close_on_trigger
+    }
+}
+
+impl Sim {
+    /// Starts a simulator on a port of its own and waits until it listens.
+    #[expect(clippy::disallowed_methods, reason = "this room spawns the simulator")]
+    pub fn start(binaries: &Binaries, spec: &SimSpec) -> Result<Self, PlayError> {
+        let mut child = Command::new(binaries.path("zoomex-sim")?)
+            .args(["--listen", "127.0.0.1:0", "--speed", spec.speed, "--account", spec.account])
+            .args(["--seed", &spec.seed.to_string(), "--balance", &spec.balance.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(PlayError::io("start zoomex-sim"))?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            let read = BufReader::new(stdout).read_line(&mut line);
+            read.map_err(PlayError::io("read zoomex-sim's first line"))?;
+        }
+        let Some(address) = line.trim().strip_prefix("listening on ") else {
+            stop(&mut child);
+            return Err(PlayError::Ended { what: format!("zoomex-sim said {line:?} first") });
+        };
+        Ok(Self { url: format!("http://{address}"), child })
+    }
+
+    /// Its base URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Everything it ever accepted.
+    pub fn ledger(&self) -> Result<Ledger, PlayError> {
+        let path = "/sim/ledger";
+        let problem = |why: String| PlayError::Sim { path: path.to_owned(), why };
+        let mut answer =
+            ureq::get(format!("{}{path}", self.url)).call().map_err(|e| problem(e.to_string()))?;
+        let text = answer.body_mut().with_config().limit(1 << 30).read_to_string();
+        serde_json::from_str(&text.map_err(|e| problem(e.to_string()))?)
+            .map_err(|e| problem(e.to_string()))
+    }
+
+    /// Pins the price of a symbol, or releases it.
+    pub fn price(&self, symbol: Symbol, price: Option<Price>) -> Result<(), PlayError> {
+        self.post("/sim/price", &json!({ "symbol": symbol, "price": price }))
+    }
+
+    /// Makes a position from nowhere.
+    pub fn position(
+        &self,
+        symbol: Symbol,
+        side: Side,
+        size: Qty,
+        entry: Price,
+    ) -> Result<(), PlayError> {
+        let side = match side {
+            Side::Buy => "Buy",
+            Side::Sell => "Sell",
+        };
+        let body = json!({ "symbol": symbol, "side": side, "size": size, "avgPrice": entry });
+        self.post("/sim/position", &body)
+    }
+
+    /// Moves money in or out.
+    pub fn transfer(&self, amount: Amount) -> Result<(), PlayError> {
+        self.post("/sim/transfer", &json!({ "amount": amount }))
+    }
+
+    /// Makes the next calls go wrong.
+    pub fn fault(&self, fault: &Fault) -> Result<(), PlayError> {
+        let mut body = json!({ "kind": fault.kind, "count": fault.count });
+        let optional =
+            [("path", fault.path.map(Value::from)), ("ms", fault.ms.map(Value::from)), ("code", fault.code.map(Value::from))];
+        for (key, value) in optional {
+            if let (Some(value), Some(map)) = (value, body.as_object_mut()) {
+                map.insert(key.to_owned(), value);
+            }
+        }
+        self.post("/sim/fault", &body)
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Result<(), PlayError> {
+        let sent = ureq::post(format!("{}{path}", self.url))
+            .header("content-type", "application/json")
+            .send(body.to_string());
+        sent.map(drop).map_err(|e| PlayError::Sim { path: path.to_owned(), why: format!("{body}: {e}") })
+    }
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        stop(&mut self.child);
+    }
+}
+
+fn stop(child: &mut Child) {
+    // It may have ended already; what matters is that it is gone and reaped.
+    drop(child.kill());
+    drop(child.wait());
+}
