@@ -59,10 +59,9 @@ impl Read {
     /// How often it is read where the caps leave room.
     const fn wanted_ms(self, time_sync_ms: u64) -> u64 {
         match self {
-            Self::Ticker | Self::Wallet | Self::Positions => 2000,
-            Self::OpenOrders | Self::Executions => 3000,
-            Self::Candles => 5000,
-            Self::ClosedPnl => 10_000,
+            Self::Ticker | Self::Wallet | Self::Positions => 1000,
+            Self::OpenOrders | Self::Executions => 2000,
+            Self::Candles | Self::ClosedPnl => 5000,
             Self::ServerTime => time_sync_ms,
         }
     }

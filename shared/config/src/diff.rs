@@ -74,6 +74,7 @@ fn direction(key: &Key, old: &Value, new: &Value) -> Direction {
         Tighter::False => *new == Value::Flag(false),
         Tighter::Fewer => fewer(old, new),
         Tighter::LaterWord => later(key.kind, old, new),
+        Tighter::OneSide => matches!(old, Value::Text(word) if word == "both"),
     };
     if tightens {
         Direction::Tightening

@@ -27,7 +27,7 @@ impl Setting {
     /// The value as an operator reads it: `off` where a limit is off.
     pub fn shown(&self) -> String {
         match (&self.value, self.key.absent) {
-            (Value::Off, Absent::Follows(what)) => format!("follows {what}"),
+            (Value::Off, Absent::Follows(what)) => format!("follows {}", what.replace('`', "")),
             (value, _) => value.to_string(),
         }
     }

@@ -40,11 +40,16 @@ impl CandleInterval {
                 ms: minutes * MINUTE_MS,
             });
         }
-        let all: Vec<_> = KNOWN.iter().map(|(wire, ..)| *wire).collect();
+        let all: Vec<_> = Self::names().collect();
         refuse_hint(
             format!("{} is not a candle interval", shown(text)),
             format!("write one of {}", all.join(", ")),
         )
+    }
+
+    /// All names the venue uses.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        KNOWN.iter().map(|(wire, ..)| *wire)
     }
 
     /// The name the venue uses, such as `5` or `D`.

@@ -123,12 +123,11 @@ impl Range {
 
     /// The range in words.
     pub fn words(self) -> String {
-        let low = if self.low_allowed {
-            "at least"
-        } else {
-            "above"
-        };
-        format!("{low} {} and at most {}", self.low, self.high)
+        match self.low_allowed {
+            true if self.low == self.high => format!("{} alone", self.low),
+            true => format!("from {} to {}", self.low, self.high),
+            false => format!("above {}, at most {}", self.low, self.high),
+        }
     }
 }
 
@@ -169,6 +168,8 @@ pub enum Tighter {
     Fewer,
     /// A word that stands later in its list.
     LaterWord,
+    /// One side instead of `both`; the other side is never tighter.
+    OneSide,
 }
 
 impl Key {

@@ -4,7 +4,7 @@ use protocol::Process::{Gateway, RiskGuard};
 
 use super::Absent::{Is, Off};
 use super::Kind::{Flag, Number, Symbols, Whole, Word};
-use super::Tighter::{Fewer, Higher, LaterWord, Lower, Neither, True};
+use super::Tighter::{Fewer, Higher, LaterWord, Lower, Neither, OneSide, True};
 use super::{Key, Kind, Range, Unit};
 
 const FRACTION: Kind = Number(Unit::Fraction, Range::above("0", "1"));
@@ -144,7 +144,7 @@ pub(super) const KEYS: &[Key] = &[
         "perps.supportedSides",
         Word(&["both", "long", "short"]),
         Is("long"),
-        LaterWord,
+        OneSide,
         "Which positions may be opened, and taken over when found at start.",
     ),
     Key::limit(

@@ -23,7 +23,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::setting(
         "exchange.testnet",
         Flag,
-        Follows("--mode"),
+        Follows("`--mode`"),
         &[Supervisor, Gateway],
         "Whether this config is for the testnet; must agree with `--mode`.",
     )
@@ -31,7 +31,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::setting(
         "exchange.base_url",
         Url,
-        Follows("the address of --mode"),
+        Follows("`--mode`"),
         &[Supervisor, Gateway],
         "The venue's REST address. Testnet mode takes the testnet's own host and loopback only.",
     ),
@@ -53,7 +53,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::setting(
         "perps.useTestnet",
         Flag,
-        Follows("--mode"),
+        Follows("`--mode`"),
         &[Supervisor, Gateway],
         "Whether this config is for the testnet; must agree with `--mode`. Mainnet mode wants it written out as `false`.",
     )
