@@ -30,19 +30,31 @@ impl From<Exit> for std::process::ExitCode {
 /// The exit code that this picture deserves.
 pub(crate) fn verdict(picture: &Picture) -> Exit {
     let Some(supervisor) = &picture.supervisor else {
-        return if picture.supervisor_silent { Exit::NoAnswer } else { Exit::NotRunning };
+        return if picture.supervisor_silent {
+            Exit::NoAnswer
+        } else {
+            Exit::NotRunning
+        };
     };
-    let Some(risk) = &picture.risk else { return Exit::Blocked };
+    let Some(risk) = &picture.risk else {
+        return Exit::Blocked;
+    };
     if risk.state != TradingState::Active || !risk.synced {
         return Exit::Blocked;
     }
-    let all_ready = supervisor.children.iter().all(|child| child.state == ChildState::Ready);
+    let all_ready = supervisor
+        .children
+        .iter()
+        .all(|child| child.state == ChildState::Ready);
     let clean = all_ready
         && supervisor.config.rejected.is_none()
         && risk.waiting_for.is_empty()
         && risk.state_fault.is_none()
         && risk.unresolved == 0
-        && picture.gateway.as_ref().is_some_and(|gateway| gateway.synced && gateway.lease)
+        && picture
+            .gateway
+            .as_ref()
+            .is_some_and(|gateway| gateway.synced && gateway.lease)
         && picture.alerts.is_some();
     if clean { Exit::Healthy } else { Exit::Degraded }
 }

@@ -35,3 +35,11 @@ pub(crate) fn problem(text: &str) {
 pub(crate) fn progress(text: &str) {
     drop(writeln!(anstream::stderr().lock(), "{text}"));
 }
+
+/// A JSON object on one line of stdout.
+pub(crate) fn json_line(value: &impl Serialize) {
+    match serde_json::to_string(value) {
+        Ok(text) => line(&text),
+        Err(e) => problem(&format!("cannot be written as JSON: {e}")),
+    }
+}

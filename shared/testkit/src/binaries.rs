@@ -15,8 +15,14 @@ impl Binaries {
     pub fn beside_this_program() -> Result<Self, PlayError> {
         let own = std::env::current_exe().map_err(PlayError::io("find the running program"))?;
         let folder = own.parent().unwrap_or(Path::new("."));
-        let dir = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
-        let found = Self { dir: dir.to_owned() };
+        let dir = if folder.ends_with("deps") {
+            folder.parent().unwrap_or(folder)
+        } else {
+            folder
+        };
+        let found = Self {
+            dir: dir.to_owned(),
+        };
         for name in ["perps-supervisor", "zoomex-sim"] {
             found.path(name)?;
         }
@@ -34,7 +40,10 @@ impl Binaries {
         if path.is_file() {
             Ok(path)
         } else {
-            Err(PlayError::NoBinary { name, dir: self.dir.display().to_string() })
+            Err(PlayError::NoBinary {
+                name,
+                dir: self.dir.display().to_string(),
+            })
         }
     }
 }

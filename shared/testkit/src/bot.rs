@@ -47,13 +47,17 @@ impl BotPlayer {
         let path = Deployment::at(dir).gateway_socket();
         let client = Client::connect(&path, PATIENCE).map_err(|e| socket(&e))?;
         let mut bot = Self { client, named: 0 };
-        bot.ask(&GatewayRequest::Hello(BotHello { name: "player".to_owned() }))?;
+        bot.ask(&GatewayRequest::Hello(BotHello {
+            name: "player".to_owned(),
+        }))?;
         Ok(bot)
     }
 
     /// Asks anything of the gateway.
     pub fn ask(&mut self, request: &GatewayRequest) -> Result<GatewayReply, PlayError> {
-        self.client.request(request, PATIENCE).map_err(|e| socket(&e))
+        self.client
+            .request(request, PATIENCE)
+            .map_err(|e| socket(&e))
     }
 
     /// Places an order.
@@ -78,20 +82,30 @@ impl BotPlayer {
         stop_loss: Price,
     ) -> Result<Placed, PlayError> {
         let name = self.name()?;
-        self.place(Intent { stop_loss: Some(stop_loss), ..intent(name, symbol, Side::Buy, qty) })
+        self.place(Intent {
+            stop_loss: Some(stop_loss),
+            ..intent(name, symbol, Side::Buy, qty)
+        })
     }
 
     /// Sells at the market, reduce-only.
     pub fn close(&mut self, symbol: Symbol, qty: Qty) -> Result<Placed, PlayError> {
         let name = self.name()?;
-        self.place(Intent { reduce_only: true, ..intent(name, symbol, Side::Sell, qty) })
+        self.place(Intent {
+            reduce_only: true,
+            ..intent(name, symbol, Side::Sell, qty)
+        })
     }
 
     /// Rests a limit order to buy.
     pub fn bid(&mut self, symbol: Symbol, qty: Qty, price: Price) -> Result<Placed, PlayError> {
         let name = self.name()?;
         let order = intent(name, symbol, Side::Buy, qty);
-        self.place(Intent { order_type: OrderType::Limit, price: Some(price), ..order })
+        self.place(Intent {
+            order_type: OrderType::Limit,
+            price: Some(price),
+            ..order
+        })
     }
 
     /// Cancels what an intent left resting.
@@ -118,14 +132,21 @@ impl BotPlayer {
                 .iter()
                 .find(|position| position.symbol == symbol)
                 .map_or(Qty::ZERO, |position| position.size);
-            if held == size { Ok(()) } else { Err(format!("{held}")) }
+            if held == size {
+                Ok(())
+            } else {
+                Err(format!("{held}"))
+            }
         })
     }
 
     fn name(&mut self) -> Result<IntentId, PlayError> {
         self.named = self.named.saturating_add(1);
         IntentId::new(&format!("play-{}-{}", clock::boot_now().0, self.named)).map_err(|e| {
-            PlayError::Socket { socket: "gateway.sock".to_owned(), why: e.to_string() }
+            PlayError::Socket {
+                socket: "gateway.sock".to_owned(),
+                why: e.to_string(),
+            }
         })
     }
 }
@@ -153,9 +174,15 @@ pub fn accepted(placed: &Placed) -> Result<(), PlayError> {
 }
 
 fn socket(error: &dyn std::error::Error) -> PlayError {
-    PlayError::Socket { socket: "gateway.sock".to_owned(), why: error.to_string() }
+    PlayError::Socket {
+        socket: "gateway.sock".to_owned(),
+        why: error.to_string(),
+    }
 }
 
 fn unexpected(reply: &GatewayReply) -> PlayError {
-    PlayError::Socket { socket: "gateway.sock".to_owned(), why: format!("answered {reply:?}") }
+    PlayError::Socket {
+        socket: "gateway.sock".to_owned(),
+        why: format!("answered {reply:?}"),
+    }
 }

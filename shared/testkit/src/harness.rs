@@ -52,7 +52,11 @@ impl Harness {
         fs::write(&config, &spec.config)
             .map_err(PlayError::io(format!("write {}", config.display())))?;
         let supervisor = spawn(binaries, &spec)?;
-        Ok(Self { binaries: binaries.clone(), spec, supervisor })
+        Ok(Self {
+            binaries: binaries.clone(),
+            spec,
+            supervisor,
+        })
     }
 
     /// Its directory.
@@ -75,7 +79,11 @@ impl Harness {
         self.await_children()?;
         until(30, "the guard to have read the venue", || {
             let risk = self.risk().map_err(|e| e.to_string())?;
-            if risk.synced { Ok(risk) } else { Err(format!("{:?}", risk.waiting_for)) }
+            if risk.synced {
+                Ok(risk)
+            } else {
+                Err(format!("{:?}", risk.waiting_for))
+            }
         })
     }
 
@@ -86,11 +94,18 @@ impl Harness {
                 return Err(format!("supervisor ended, {status}: {}", self.last_words()));
             }
             let status = self.status().map_err(|e| e.to_string())?;
-            if status.children.iter().all(|child| child.state == ChildState::Ready) {
+            if status
+                .children
+                .iter()
+                .all(|child| child.state == ChildState::Ready)
+            {
                 Ok(status)
             } else {
-                let states: Vec<String> =
-                    status.children.iter().map(|c| format!("{} {:?}", c.process, c.state)).collect();
+                let states: Vec<String> = status
+                    .children
+                    .iter()
+                    .map(|c| format!("{} {:?}", c.process, c.state))
+                    .collect();
                 Err(states.join(", "))
             }
         })
@@ -117,7 +132,10 @@ impl Harness {
     /// Says an operator's word to the guard.
     pub fn operate(&self, verb: Verb) -> Result<VerbDone, PlayError> {
         let path = Deployment::at(self.dir()).guard_socket();
-        let word = OperatorVerb { by: "player".to_owned(), verb };
+        let word = OperatorVerb {
+            by: "player".to_owned(),
+            verb,
+        };
         match ask(&path, &GuardRequest::Operator(word))? {
             GuardReply::VerbDone(done) => Ok(done),
             other => Err(socket(&path, format!("answered {other:?}"))),
@@ -142,7 +160,11 @@ impl Harness {
     pub fn await_tag(&self, tag: Tag) -> Result<(), PlayError> {
         until(90, &format!("{tag} in logs/trading.log"), || {
             let tags = self.tags().map_err(|e| e.to_string())?;
-            if tags.contains(&tag) { Ok(()) } else { Err(format!("{tags:?}")) }
+            if tags.contains(&tag) {
+                Ok(())
+            } else {
+                Err(format!("{tags:?}"))
+            }
         })
     }
 
@@ -159,10 +181,15 @@ impl Harness {
     /// Process id of a child.
     pub fn pid_of(&self, process: Process) -> Result<u32, PlayError> {
         let status = self.status()?;
-        let child = status.children.iter().find(|child| child.process == process);
-        child.and_then(|child| child.pid).ok_or_else(|| PlayError::Ended {
-            what: format!("{process} does not run"),
-        })
+        let child = status
+            .children
+            .iter()
+            .find(|child| child.process == process);
+        child
+            .and_then(|child| child.pid)
+            .ok_or_else(|| PlayError::Ended {
+                what: format!("{process} does not run"),
+            })
     }
 
     /// Sends a signal to a child of the supervisor.
@@ -179,17 +206,24 @@ impl Harness {
     /// Waits for the supervisor to end by itself.
     pub fn await_end(&mut self) -> Result<ExitStatus, PlayError> {
         let supervisor = &mut self.supervisor;
-        until(30, "the supervisor to end", || match supervisor.try_wait() {
-            Ok(Some(status)) => Ok(status),
-            Ok(None) => Err("still running".to_owned()),
-            Err(e) => Err(e.to_string()),
+        until(30, "the supervisor to end", || {
+            match supervisor.try_wait() {
+                Ok(Some(status)) => Ok(status),
+                Ok(None) => Err("still running".to_owned()),
+                Err(e) => Err(e.to_string()),
+            }
         })
     }
 
     /// Kills the supervisor at once; its children end by themselves.
     pub fn kill(&mut self) -> Result<(), PlayError> {
-        self.supervisor.kill().map_err(PlayError::io("kill the supervisor"))?;
-        self.supervisor.wait().map(drop).map_err(PlayError::io("wait for the supervisor"))
+        self.supervisor
+            .kill()
+            .map_err(PlayError::io("kill the supervisor"))?;
+        self.supervisor
+            .wait()
+            .map(drop)
+            .map_err(PlayError::io("wait for the supervisor"))
     }
 
     /// Starts the supervisor again in the same directory, after it has ended.
@@ -221,8 +255,8 @@ impl Drop for Harness {
 #[expect(clippy::disallowed_methods, reason = "this room spawns the supervisor")]
 fn spawn(binaries: &Binaries, spec: &HarnessSpec) -> Result<Child, PlayError> {
     let stderr = spec.dir.join("supervisor.stderr");
-    let words = File::create(&stderr)
-        .map_err(PlayError::io(format!("make {}", stderr.display())))?;
+    let words =
+        File::create(&stderr).map_err(PlayError::io(format!("make {}", stderr.display())))?;
     Command::new(binaries.path("perps-supervisor")?)
         .args(["--mode", "testnet", "--config"])
         .arg(spec.dir.join("perps.yaml"))
@@ -243,19 +277,26 @@ where
     Q: protocol::frame::Message,
     R: protocol::frame::Message,
 {
-    let mut client =
-        Client::connect(path, PATIENCE).map_err(|e| socket(path, e.to_string()))?;
-    client.request(request, PATIENCE).map_err(|e| socket(path, e.to_string()))
+    let mut client = Client::connect(path, PATIENCE).map_err(|e| socket(path, e.to_string()))?;
+    client
+        .request(request, PATIENCE)
+        .map_err(|e| socket(path, e.to_string()))
 }
 
 fn socket(path: &Path, why: String) -> PlayError {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     PlayError::Socket { socket: name, why }
 }
 
 fn send(pid: u32, signal: Signal) -> Result<(), PlayError> {
-    let pid = i32::try_from(pid).map(Pid::from_raw).map_err(|_| PlayError::Ended {
-        what: format!("{pid} is no process id"),
-    })?;
+    let pid = i32::try_from(pid)
+        .map(Pid::from_raw)
+        .map_err(|_| PlayError::Ended {
+            what: format!("{pid} is no process id"),
+        })?;
     kill(pid, signal).map_err(|e| PlayError::io(format!("send {signal} to {pid}"))(e.into()))
 }

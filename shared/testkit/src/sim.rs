@@ -25,7 +25,12 @@ pub struct SimSpec {
 
 impl Default for SimSpec {
     fn default() -> Self {
-        Self { seed: 1, speed: "0", balance: 10_000, account: "unified" }
+        Self {
+            seed: 1,
+            speed: "0",
+            balance: 10_000,
+            account: "unified",
+        }
     }
 }
 
@@ -95,8 +100,20 @@ impl Sim {
     #[expect(clippy::disallowed_methods, reason = "this room spawns the simulator")]
     pub fn start(binaries: &Binaries, spec: &SimSpec) -> Result<Self, PlayError> {
         let mut child = Command::new(binaries.path("zoomex-sim")?)
-            .args(["--listen", "127.0.0.1:0", "--speed", spec.speed, "--account", spec.account])
-            .args(["--seed", &spec.seed.to_string(), "--balance", &spec.balance.to_string()])
+            .args([
+                "--listen",
+                "127.0.0.1:0",
+                "--speed",
+                spec.speed,
+                "--account",
+                spec.account,
+            ])
+            .args([
+                "--seed",
+                &spec.seed.to_string(),
+                "--balance",
+                &spec.balance.to_string(),
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -108,9 +125,14 @@ impl Sim {
         }
         let Some(address) = line.trim().strip_prefix("listening on ") else {
             stop(&mut child);
-            return Err(PlayError::Ended { what: format!("zoomex-sim said {line:?} first") });
+            return Err(PlayError::Ended {
+                what: format!("zoomex-sim said {line:?} first"),
+            });
         };
-        Ok(Self { url: format!("http://{address}"), child })
+        Ok(Self {
+            url: format!("http://{address}"),
+            child,
+        })
     }
 
     /// Its base URL.
@@ -121,10 +143,18 @@ impl Sim {
     /// Everything it ever accepted.
     pub fn ledger(&self) -> Result<Ledger, PlayError> {
         let path = "/sim/ledger";
-        let problem = |why: String| PlayError::Sim { path: path.to_owned(), why };
-        let mut answer =
-            ureq::get(format!("{}{path}", self.url)).call().map_err(|e| problem(e.to_string()))?;
-        let text = answer.body_mut().with_config().limit(1 << 30).read_to_string();
+        let problem = |why: String| PlayError::Sim {
+            path: path.to_owned(),
+            why,
+        };
+        let mut answer = ureq::get(format!("{}{path}", self.url))
+            .call()
+            .map_err(|e| problem(e.to_string()))?;
+        let text = answer
+            .body_mut()
+            .with_config()
+            .limit(1 << 30)
+            .read_to_string();
         serde_json::from_str(&text.map_err(|e| problem(e.to_string()))?)
             .map_err(|e| problem(e.to_string()))
     }
@@ -158,8 +188,11 @@ impl Sim {
     /// Makes the next calls go wrong.
     pub fn fault(&self, fault: &Fault) -> Result<(), PlayError> {
         let mut body = json!({ "kind": fault.kind, "count": fault.count });
-        let optional =
-            [("path", fault.path.map(Value::from)), ("ms", fault.ms.map(Value::from)), ("code", fault.code.map(Value::from))];
+        let optional = [
+            ("path", fault.path.map(Value::from)),
+            ("ms", fault.ms.map(Value::from)),
+            ("code", fault.code.map(Value::from)),
+        ];
         for (key, value) in optional {
             if let (Some(value), Some(map)) = (value, body.as_object_mut()) {
                 map.insert(key.to_owned(), value);
@@ -172,7 +205,10 @@ impl Sim {
         let sent = ureq::post(format!("{}{path}", self.url))
             .header("content-type", "application/json")
             .send(body.to_string());
-        sent.map(drop).map_err(|e| PlayError::Sim { path: path.to_owned(), why: format!("{body}: {e}") })
+        sent.map(drop).map_err(|e| PlayError::Sim {
+            path: path.to_owned(),
+            why: format!("{body}: {e}"),
+        })
     }
 }
 

@@ -18,14 +18,21 @@ pub fn until<T>(
         match look() {
             Ok(found) => return Ok(found),
             Err(last) if clock::boot_now() > give_up => {
-                return Err(PlayError::TooLate { what: what.to_owned(), seconds, last });
+                return Err(PlayError::TooLate {
+                    what: what.to_owned(),
+                    seconds,
+                    last,
+                });
             }
             Err(_) => pause(),
         }
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that looks again after a pause")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that looks again after a pause"
+)]
 fn pause() {
     std::thread::sleep(Duration::from_millis(20));
 }

@@ -29,7 +29,10 @@ pub(crate) fn run(args: &Explain) -> Exit {
     }
     for tag in &chosen {
         let info = tag.info();
-        out::line(&format!("{BOLD}{}{PLAIN}  ({:?})", info.name, info.severity));
+        out::line(&format!(
+            "{BOLD}{}{PLAIN}  ({:?})",
+            info.name, info.severity
+        ));
         for (word, text) in [
             ("means", info.meaning),
             ("blocks", info.blocks),

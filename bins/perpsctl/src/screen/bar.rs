@@ -4,9 +4,18 @@ use money::{Decimal, Ratio};
 
 /// `[######----]`: ten places, full from 1 on.
 pub(crate) fn bar(fraction: Ratio) -> String {
-    let tenths = fraction.get().checked_mul(Decimal::TEN).unwrap_or(Decimal::TEN);
-    let filled = (0..10).filter(|place| tenths > Decimal::from(*place)).count();
-    format!("[{}{}]", "#".repeat(filled), "-".repeat(10_usize.saturating_sub(filled)))
+    let tenths = fraction
+        .get()
+        .checked_mul(Decimal::TEN)
+        .unwrap_or(Decimal::TEN);
+    let filled = (0..10)
+        .filter(|place| tenths > Decimal::from(*place))
+        .count();
+    format!(
+        "[{}{}]",
+        "#".repeat(filled),
+        "-".repeat(10_usize.saturating_sub(filled))
+    )
 }
 
 #[cfg(test)]

@@ -15,7 +15,9 @@ pub(crate) fn limits(risk: &RiskStatus) -> Vec<String> {
         money(account.realised_today.get()),
         money(account.fees_today.get()),
         money(account.funding_today.get()),
-        account.unrealised.map_or_else(|| "unknown".to_owned(), |a| money(a.get())),
+        account
+            .unrealised
+            .map_or_else(|| "unknown".to_owned(), |a| money(a.get())),
     ));
     lines
 }
@@ -26,12 +28,19 @@ pub(crate) fn limit_line(limit: &LimitUse) -> String {
     let Some(bound) = &limit.limit else {
         return format!("{DIM}{name} off{PLAIN}");
     };
-    let used = limit.used.as_deref().map_or("unknown".to_owned(), |u| amount(u, &limit.unit));
+    let used = limit
+        .used
+        .as_deref()
+        .map_or("unknown".to_owned(), |u| amount(u, &limit.unit));
     let of = amount(bound, &limit.unit);
     let gauge = limit.fraction.map_or_else(String::new, |f| {
         format!("{}{}{PLAIN}", colour(f, limit.tripped), bar(f))
     });
-    let verdict = if limit.tripped { format!("  {RED}TRIPPED{PLAIN}") } else { String::new() };
+    let verdict = if limit.tripped {
+        format!("  {RED}TRIPPED{PLAIN}")
+    } else {
+        String::new()
+    };
     format!("{name} {:<26} {gauge}{verdict}", format!("{used} of {of}"))
 }
 
@@ -85,7 +94,10 @@ mod tests {
     #[test]
     fn units_are_words() {
         let line = limit_line(&use_of(Some("0.02"), Some("0.01"), "ratio"));
-        assert!(line.contains("1.00 % of 2.00 %") && line.contains("[#####-----]"), "{line}");
+        assert!(
+            line.contains("1.00 % of 2.00 %") && line.contains("[#####-----]"),
+            "{line}"
+        );
         let line = limit_line(&use_of(Some("7200000"), Some("6120000"), "ms"));
         assert!(line.contains("1h42m of 2h00m"), "{line}");
         let line = limit_line(&use_of(Some("10"), None, "trades"));

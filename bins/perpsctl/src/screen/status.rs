@@ -30,8 +30,14 @@ pub(crate) fn status(picture: &Picture) -> Vec<String> {
 
 /// `TESTNET http://...   REDUCE_ONLY since 12:03:11 UTC: SAFETY_DAILY_LOSS`.
 pub(crate) fn headline(picture: &Picture) -> String {
-    let mode = picture.supervisor.as_ref().map_or_else(String::new, |s| s.mode.to_string());
-    let venue = picture.gateway.as_ref().map_or("", |gateway| gateway.base_url.as_str());
+    let mode = picture
+        .supervisor
+        .as_ref()
+        .map_or_else(String::new, |s| s.mode.to_string());
+    let venue = picture
+        .gateway
+        .as_ref()
+        .map_or("", |gateway| gateway.base_url.as_str());
     let state = picture.risk.as_ref().map_or_else(
         || format!("{RED}{BOLD}NO GUARD: entries are blocked{PLAIN}"),
         |risk| {
@@ -42,7 +48,11 @@ pub(crate) fn headline(picture: &Picture) -> String {
             };
             let why: Vec<&str> = risk.trips.iter().map(|trip| trip.tag.name()).collect();
             let since = clock(risk.since);
-            let because = if why.is_empty() { String::new() } else { format!(": {}", why.join(" ")) };
+            let because = if why.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", why.join(" "))
+            };
             format!("{colour}{BOLD}{}{PLAIN} since {since}{because}", risk.state)
         },
     );
@@ -54,7 +64,10 @@ fn risk_lines(risk: &RiskStatus, lines: &mut Vec<String>) {
         let when = trip.clears_at.map_or_else(String::new, |at| {
             format!(" (in {})", span(at.since(risk.now)))
         });
-        lines.push(format!("{RED}blocked{PLAIN}   {}: {}", trip.tag, trip.message));
+        lines.push(format!(
+            "{RED}blocked{PLAIN}   {}: {}",
+            trip.tag, trip.message
+        ));
         lines.push(format!("          clears: {}{when}", trip.clears));
     }
     for reason in &risk.waiting_for {
@@ -73,10 +86,18 @@ fn risk_lines(risk: &RiskStatus, lines: &mut Vec<String>) {
     ));
     let on = risk.limits.iter().filter(|limit| limit.limit.is_some());
     for (n, limit) in on.enumerate() {
-        lines.push(format!("{:<9} {}", if n == 0 { "limits" } else { "" }, limit_line(limit)));
+        lines.push(format!(
+            "{:<9} {}",
+            if n == 0 { "limits" } else { "" },
+            limit_line(limit)
+        ));
     }
-    let off: Vec<&str> =
-        risk.limits.iter().filter(|l| l.limit.is_none()).map(|l| l.name.as_str()).collect();
+    let off: Vec<&str> = risk
+        .limits
+        .iter()
+        .filter(|l| l.limit.is_none())
+        .map(|l| l.name.as_str())
+        .collect();
     if !off.is_empty() {
         lines.push(format!("{DIM}off       {}{PLAIN}", off.join(", ")));
     }
@@ -85,9 +106,15 @@ fn risk_lines(risk: &RiskStatus, lines: &mut Vec<String>) {
         lines.push(position_line(position));
     }
     if risk.positions.is_empty() {
-        lines.push(format!("position  flat   open orders {} ({} opening)", risk.open_orders, risk.opening_orders));
+        lines.push(format!(
+            "position  flat   open orders {} ({} opening)",
+            risk.open_orders, risk.opening_orders
+        ));
     } else {
-        lines.push(format!("orders    {} open, {} of them opening", risk.open_orders, risk.opening_orders));
+        lines.push(format!(
+            "orders    {} open, {} of them opening",
+            risk.open_orders, risk.opening_orders
+        ));
     }
     if let Some(fault) = &risk.state_fault {
         lines.push(format!("{RED}state     {fault}{PLAIN}"));
@@ -102,7 +129,10 @@ fn money_line(risk: &RiskStatus, lines: &mut Vec<String>) {
     let known = |amount: Option<money::Amount>| {
         amount.map_or_else(|| "unknown".to_owned(), |a| grouped(a.get()))
     };
-    let age = account.age_ms.map_or_else(|| "never read".to_owned(), |ms| format!("read {} ago", span(ms)));
+    let age = account.age_ms.map_or_else(
+        || "never read".to_owned(),
+        |ms| format!("read {} ago", span(ms)),
+    );
     lines.push(format!(
         "equity    {} USDT, {age}   peak {}   realised today {} (fees {}, funding {})",
         known(account.equity),
@@ -114,32 +144,54 @@ fn money_line(risk: &RiskStatus, lines: &mut Vec<String>) {
 }
 
 fn position_line(position: &BookPosition) -> String {
-    let at = position.entry.map_or_else(|| "unknown".to_owned(), |p| p.to_string());
+    let at = position
+        .entry
+        .map_or_else(|| "unknown".to_owned(), |p| p.to_string());
     let stop = position.stop_loss.map_or_else(
         || format!("{YELLOW}no stop at the venue{PLAIN}"),
         |p| format!("stop {p} at the venue"),
     );
     let adopted = if position.adopted { ", adopted" } else { "" };
     let side = position.side.position_word();
-    format!("position  {side} {} {} @ {at}, {stop}{adopted}", position.size, position.symbol)
+    format!(
+        "position  {side} {} {} @ {at}, {stop}{adopted}",
+        position.size, position.symbol
+    )
 }
 
 fn venue_line(picture: &Picture, lines: &mut Vec<String>) {
     let Some(gateway) = &picture.gateway else {
-        lines.push(format!("{RED}venue     {}{PLAIN}", picture.gateway_problem()));
+        lines.push(format!(
+            "{RED}venue     {}{PLAIN}",
+            picture.gateway_problem()
+        ));
         return;
     };
-    let skew = gateway.skew_ms.map_or_else(|| "clock not synced".to_owned(), |ms| format!("clock skew {ms} ms"));
-    let state = if gateway.synced { "read" } else { "not read yet" };
+    let skew = gateway.skew_ms.map_or_else(
+        || "clock not synced".to_owned(),
+        |ms| format!("clock skew {ms} ms"),
+    );
+    let state = if gateway.synced {
+        "read"
+    } else {
+        "not read yet"
+    };
     lines.push(format!(
         "venue     {state}, {skew}, {} requests in the last minute (slept {}), {} bots{}",
         gateway.requests_last_minute,
         span(gateway.throttled_last_minute_ms),
         gateway.bots,
-        if gateway.lease { "" } else { ", NO LEASE from the guard" },
+        if gateway.lease {
+            ""
+        } else {
+            ", NO LEASE from the guard"
+        },
     ));
     if let Some(until) = gateway.banned_until {
-        lines.push(format!("{RED}          banned by the venue until {}{PLAIN}", clock(until)));
+        lines.push(format!(
+            "{RED}          banned by the venue until {}{PLAIN}",
+            clock(until)
+        ));
     }
     if let Some(error) = &gateway.last_error {
         lines.push(format!("{YELLOW}          last error: {error}{PLAIN}"));
@@ -159,7 +211,10 @@ fn config_line(supervisor: &SupervisorStatus, lines: &mut Vec<String>) {
         config.file
     ));
     if !config.needs_restart.is_empty() {
-        lines.push(format!("          wait for a restart: {}", config.needs_restart.join(", ")));
+        lines.push(format!(
+            "          wait for a restart: {}",
+            config.needs_restart.join(", ")
+        ));
     }
 }
 
@@ -189,10 +244,13 @@ fn child_line(child: &ChildStatus) -> String {
         ChildState::Latched => ("LATCHED", RED),
     };
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let exit = child.last_exit.as_ref().map(|exit| match child.last_exit_ms_ago {
-        Some(ago) => format!("{exit} {} ago", span(ago)),
-        None => exit.clone(),
-    });
+    let exit = child
+        .last_exit
+        .as_ref()
+        .map(|exit| match child.last_exit_ms_ago {
+            Some(ago) => format!("{exit} {} ago", span(ago)),
+            None => exit.clone(),
+        });
     let line = format!(
         "{:<16} {colour}{word:<9}{PLAIN} {:>7} {:>8}  {:<12} {:<20} {:<10} {}",
         child.process,
@@ -218,19 +276,33 @@ fn child_line(child: &ChildStatus) -> String {
 
 fn alerts_line(picture: &Picture, lines: &mut Vec<String>) {
     let Some(alerts) = &picture.alerts else {
-        lines.push(format!("{RED}alerts    no answer: the supervisor logs them meanwhile{PLAIN}"));
+        lines.push(format!(
+            "{RED}alerts    no answer: the supervisor logs them meanwhile{PLAIN}"
+        ));
         return;
     };
     let sinks: Vec<String> = alerts
         .sinks
         .iter()
         .map(|sink| {
-            let last = sink.last_delivered.map_or_else(|| "never".to_owned(), clock);
-            let trouble = sink.failing.as_ref().map_or_else(String::new, |why| format!(", FAILING: {why}"));
-            format!("{} {} delivered, last {last}{trouble}", sink.name, sink.delivered)
+            let last = sink
+                .last_delivered
+                .map_or_else(|| "never".to_owned(), clock);
+            let trouble = sink
+                .failing
+                .as_ref()
+                .map_or_else(String::new, |why| format!(", FAILING: {why}"));
+            format!(
+                "{} {} delivered, last {last}{trouble}",
+                sink.name, sink.delivered
+            )
         })
         .collect();
-    lines.push(format!("alerts    spool {}   {}", alerts.spooled, sinks.join("; ")));
+    lines.push(format!(
+        "alerts    spool {}   {}",
+        alerts.spooled,
+        sinks.join("; ")
+    ));
 }
 
 fn next_steps(picture: &Picture) -> Vec<String> {
@@ -241,19 +313,34 @@ fn next_steps(picture: &Picture) -> Vec<String> {
     }
     if let Some(supervisor) = &picture.supervisor {
         if supervisor.config.rejected.is_some() {
-            steps.push(format!("mend the config: perpsctl config check {}", supervisor.config.file));
+            steps.push(format!(
+                "mend the config: perpsctl config check {}",
+                supervisor.config.file
+            ));
         }
-        for child in supervisor.children.iter().filter(|c| c.state == ChildState::Latched) {
-            steps.push(format!("read perpsctl logs {}, mend the cause, restart the service", child.process));
+        for child in supervisor
+            .children
+            .iter()
+            .filter(|c| c.state == ChildState::Latched)
+        {
+            steps.push(format!(
+                "read perpsctl logs {}, mend the cause, restart the service",
+                child.process
+            ));
         }
     }
-    steps.iter().map(|step| format!("{BOLD}do next{PLAIN}   {step}")).collect()
+    steps
+        .iter()
+        .map(|step| format!("{BOLD}do next{PLAIN}   {step}"))
+        .collect()
 }
 
 /// `12:03:11 UTC`, from venue milliseconds.
 fn clock(at: VenueMs) -> String {
-    jiff::Timestamp::from_millisecond(at.0)
-        .map_or_else(|_| format!("{} ms", at.0), |t| t.strftime("%H:%M:%S UTC").to_string())
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(
+        |_| format!("{} ms", at.0),
+        |t| t.strftime("%H:%M:%S UTC").to_string(),
+    )
 }
 
 /// Money to the cent with thousands apart: `9,768.40`.
@@ -267,7 +354,11 @@ fn grouped(amount: Decimal) -> String {
         }
         out.push(digit);
     }
-    let sign = if amount.is_sign_negative() && !amount.is_zero() { "-" } else { "" };
+    let sign = if amount.is_sign_negative() && !amount.is_zero() {
+        "-"
+    } else {
+        ""
+    };
     format!("{sign}{out}.{cents}")
 }
 

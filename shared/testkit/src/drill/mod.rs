@@ -79,7 +79,10 @@ fn run(
 ) -> Result<(), PlayError> {
     let mut stage = Stage::set(binaries, scenario.text, dir, &SimSpec::default())?;
     let played = (scenario.play)(&mut stage);
-    *observed = stage.harness.as_ref().map_or(Ok(Vec::new()), crate::Harness::tags)?;
+    *observed = stage
+        .harness
+        .as_ref()
+        .map_or(Ok(Vec::new()), crate::Harness::tags)?;
     observed.sort();
     played?;
     let mut expected = scenario.expected.to_vec();
@@ -87,7 +90,9 @@ fn run(
     if *observed == expected {
         Ok(())
     } else {
-        Err(PlayError::Ended { what: "the tags seen are not the tags expected".to_owned() })
+        Err(PlayError::Ended {
+            what: "the tags seen are not the tags expected".to_owned(),
+        })
     }
 }
 

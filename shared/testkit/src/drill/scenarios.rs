@@ -32,15 +32,45 @@ macro_rules! scenario {
 /// Every scenario, in the runbook's order.
 pub const SCENARIOS: &[Scenario] = &[
     scenario!("normal session", "normal", [], normal_session),
-    scenario!("session trade cap", "session_trades", [SessionTrades], session_trade_cap),
-    scenario!("session runtime cap", "session_runtime", [SessionRuntime], session_runtime_cap),
+    scenario!(
+        "session trade cap",
+        "session_trades",
+        [SessionTrades],
+        session_trade_cap
+    ),
+    scenario!(
+        "session runtime cap",
+        "session_runtime",
+        [SessionRuntime],
+        session_runtime_cap
+    ),
     scenario!("margin block", "margin_block", [MarginBlock], margin_block),
     scenario!("daily loss", "daily_loss", [DailyLoss], daily_loss),
     scenario!("drawdown", "drawdown", [Drawdown], drawdown),
-    scenario!("circuit breaker", "circuit_breaker", [CircuitBreaker], circuit_breaker),
-    scenario!("reconciliation block on a short", "normal", [ReconBlock], recon_block),
-    scenario!("reconciliation adopt on a long", "normal", [ReconAdopt], recon_adopt),
-    scenario!("state kept across a restart", "restart", [StateLoad], state_kept),
+    scenario!(
+        "circuit breaker",
+        "circuit_breaker",
+        [CircuitBreaker],
+        circuit_breaker
+    ),
+    scenario!(
+        "reconciliation block on a short",
+        "normal",
+        [ReconBlock],
+        recon_block
+    ),
+    scenario!(
+        "reconciliation adopt on a long",
+        "normal",
+        [ReconAdopt],
+        recon_adopt
+    ),
+    scenario!(
+        "state kept across a restart",
+        "normal",
+        [StateLoad],
+        state_kept
+    ),
     scenario!("rate limiter", "rate_limiter", [RateLimit], rate_limiter),
 ];
 
@@ -49,7 +79,9 @@ fn normal_session(stage: &mut Stage) -> Result<(), PlayError> {
     stage.buy("1")?;
     stage.close("1")?;
     let risk = stage.await_trades(1)?;
-    Stage::must(risk.state == TradingState::Active, || format!("{} at the end", risk.state))
+    Stage::must(risk.state == TradingState::Active, || {
+        format!("{} at the end", risk.state)
+    })
 }
 
 fn session_trade_cap(stage: &mut Stage) -> Result<(), PlayError> {
@@ -73,7 +105,7 @@ fn session_runtime_cap(stage: &mut Stage) -> Result<(), PlayError> {
 fn margin_block(stage: &mut Stage) -> Result<(), PlayError> {
     stage.begin()?;
     stage.buy("1")?;
-    // 150 at 100 with a leverage of ten needs 1,500 of 10,000: more than a tenth.
+    // 150 at 100 with a leverage of two needs 7,500 of 10,000: more than a tenth.
     stage.buy_refused("150", Tag::MarginBlock)
 }
 
@@ -114,9 +146,10 @@ fn recon_block(stage: &mut Stage) -> Result<(), PlayError> {
 fn recon_adopt(stage: &mut Stage) -> Result<(), PlayError> {
     stage.position(Side::Buy, "2")?;
     let risk = stage.begin()?;
-    Stage::must(risk.positions.iter().any(|position| position.adopted), || {
-        format!("the long is not in the book: {:?}", risk.positions)
-    })?;
+    Stage::must(
+        risk.positions.iter().any(|position| position.adopted),
+        || format!("the long is not in the book: {:?}", risk.positions),
+    )?;
     stage.close("2")
 }
 

@@ -30,7 +30,9 @@ impl Stage {
     ) -> Result<Self, PlayError> {
         let sim = Sim::start(binaries, spec)?;
         let config = profile.replace("http://127.0.0.1:0", sim.url());
-        let symbol = Symbol::new("SOLUSDT").map_err(|e| PlayError::Ended { what: e.to_string() })?;
+        let symbol = Symbol::new("SOLUSDT").map_err(|e| PlayError::Ended {
+            what: e.to_string(),
+        })?;
         let stage = Self {
             sim,
             harness: None,
@@ -70,11 +72,15 @@ impl Stage {
     }
 
     pub(crate) fn harness(&mut self) -> Result<&mut Harness, PlayError> {
-        self.harness.as_mut().ok_or(PlayError::Ended { what: "no harness yet".to_owned() })
+        self.harness.as_mut().ok_or(PlayError::Ended {
+            what: "no harness yet".to_owned(),
+        })
     }
 
     fn bot(&mut self) -> Result<&mut BotPlayer, PlayError> {
-        self.bot.as_mut().ok_or(PlayError::Ended { what: "no bot yet".to_owned() })
+        self.bot.as_mut().ok_or(PlayError::Ended {
+            what: "no bot yet".to_owned(),
+        })
     }
 
     /// Pins the price.
@@ -84,7 +90,8 @@ impl Stage {
 
     /// A position from nowhere, at 100.
     pub(crate) fn position(&self, side: Side, size: &str) -> Result<(), PlayError> {
-        self.sim.position(self.symbol, side, qty(size)?, price("100")?)
+        self.sim
+            .position(self.symbol, side, qty(size)?, price("100")?)
     }
 
     /// Buys, and waits until the position is there.
@@ -116,7 +123,9 @@ impl Stage {
         if after == before {
             Ok(())
         } else {
-            Err(wrong(format!("{before} opening orders at the venue became {after}")))
+            Err(wrong(format!(
+                "{before} opening orders at the venue became {after}"
+            )))
         }
     }
 
@@ -128,7 +137,10 @@ impl Stage {
             if risk.trips.iter().any(|trip| trip.tag == tag) {
                 Ok(risk)
             } else {
-                Err(format!("trips {:?}, equity {:?}", risk.trips, risk.account.equity))
+                Err(format!(
+                    "trips {:?}, equity {:?}",
+                    risk.trips, risk.account.equity
+                ))
             }
         })
     }
@@ -139,7 +151,11 @@ impl Stage {
         until(30, &format!("a streak of {losses}"), || {
             let risk = harness.risk().map_err(|e| e.to_string())?;
             let streak = risk.account.loss_streak;
-            if streak == losses { Ok(risk) } else { Err(format!("a streak of {streak}")) }
+            if streak == losses {
+                Ok(risk)
+            } else {
+                Err(format!("a streak of {streak}"))
+            }
         })
     }
 
@@ -152,14 +168,23 @@ impl Stage {
             if session.trades == trades && session.live_openers == 0 {
                 Ok(risk)
             } else {
-                Err(format!("{} trades, {} live", session.trades, session.live_openers))
+                Err(format!(
+                    "{} trades, {} live",
+                    session.trades, session.live_openers
+                ))
             }
         })
     }
 
     /// Orders at the venue that could open a position.
     pub(crate) fn openings(&self) -> Result<usize, PlayError> {
-        Ok(self.sim.ledger()?.orders.iter().filter(|order| order.opens()).count())
+        Ok(self
+            .sim
+            .ledger()?
+            .orders
+            .iter()
+            .filter(|order| order.opens())
+            .count())
     }
 
     /// Fails with a sentence unless something holds.

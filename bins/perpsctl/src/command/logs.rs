@@ -1,0 +1,60 @@
+//! `logs [-f] [PROCESS]`: the log of one process, or `trading.log`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use daemon::deployment::Deployment;
+use protocol::Process;
+
+use crate::cli::Logs;
+use crate::exit::Exit;
+use crate::follow::{Follower, tail};
+use crate::{out, pause};
+
+/// Shows the end of a log, and goes on with `-f`.
+pub(crate) fn run(dir: &Path, args: &Logs) -> Exit {
+    let deployment = Deployment::at(dir);
+    let path = match &args.process {
+        None => deployment.trading_log(),
+        Some(name) => {
+            let Some(process) = Process::named(name) else {
+                let names: Vec<&str> = Process::ALL.iter().map(|p| p.name()).collect();
+                out::problem(&format!(
+                    "no process {name:?}; there are: {}",
+                    names.join(", ")
+                ));
+                return Exit::Usage;
+            };
+            deployment.log(process)
+        }
+    };
+    match tail(&path, args.lines) {
+        Ok(lines) => out::lines(&lines),
+        Err(_) if args.follow => {}
+        Err(e) => {
+            out::problem(&format!("{}: {e}", path.display()));
+            return Exit::Degraded;
+        }
+    }
+    if args.follow {
+        follow(&path)
+    } else {
+        Exit::Healthy
+    }
+}
+
+fn follow(path: &Path) -> Exit {
+    let mut follower = Follower::new(path);
+    let mut past = true;
+    loop {
+        match follower.news() {
+            Ok(lines) if !past => out::lines(&lines),
+            Ok(_) => past = false,
+            Err(e) => {
+                out::problem(&format!("{}: {e}", path.display()));
+                return Exit::Degraded;
+            }
+        }
+        pause::for_a(Duration::from_millis(100));
+    }
+}

@@ -1,0 +1,124 @@
+//! A log file as it grows, also across rotation: whole lines only.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// A file that is read to its end again and again.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    path: PathBuf,
+    open: Option<(u64, BufReader<File>)>,
+    partial: String,
+}
+
+impl Follower {
+    /// Begins at the start of the file, which need not be there yet.
+    pub(crate) fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            open: None,
+            partial: String::new(),
+        }
+    }
+
+    /// The lines that have come since the last call.
+    pub(crate) fn news(&mut self) -> io::Result<Vec<String>> {
+        let mut lines = self.drain()?;
+        // After a rotation the old file has been read to its end above; go on with the new one.
+        if self.rotated()? {
+            self.open = None;
+            lines.extend(self.drain()?);
+        }
+        Ok(lines)
+    }
+
+    fn drain(&mut self) -> io::Result<Vec<String>> {
+        if self.open.is_none() {
+            let file = match File::open(&self.path) {
+                Ok(file) => file,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+                Err(e) => return Err(e),
+            };
+            self.open = Some((file.metadata()?.ino(), BufReader::new(file)));
+        }
+        let mut lines = Vec::new();
+        while let Some((_, reader)) = &mut self.open {
+            if reader.read_line(&mut self.partial)? == 0 {
+                break;
+            }
+            if self.partial.ends_with('\n') {
+                lines.push(self.partial.trim_end().to_owned());
+                self.partial.clear();
+            }
+        }
+        Ok(lines)
+    }
+
+    /// Whether another file stands under the name, or the file was cut short.
+    fn rotated(&mut self) -> io::Result<bool> {
+        let Some((inode, reader)) = &mut self.open else {
+            return Ok(false);
+        };
+        let position = reader.stream_position()?;
+        match std::fs::metadata(&self.path) {
+            Ok(there) => Ok(there.ino() != *inode || there.len() < position),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+/// The last lines of a file, without reading more than its end.
+pub(crate) fn tail(path: &Path, lines: usize) -> io::Result<Vec<String>> {
+    const END: u64 = 1 << 20;
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let skipped = length.saturating_sub(END);
+    file.seek(SeekFrom::Start(skipped))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut all: Vec<&str> = text.lines().collect();
+    if skipped > 0 && !all.is_empty() {
+        all.remove(0);
+    }
+    let from = all.len().saturating_sub(lines);
+    Ok(all
+        .get(from..)
+        .unwrap_or_default()
+        .iter()
+        .map(|line| (*line).to_owned())
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn follows_across_a_rotation_and_waits_for_whole_lines() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        let mut follower = Follower::new(&path);
+        assert!(follower.news().unwrap().is_empty(), "no file yet");
+        let mut file = File::create(&path).unwrap();
+        file.write_all(b"one\ntw").unwrap();
+        assert_eq!(follower.news().unwrap(), ["one"]);
+        file.write_all(b"o\nthree\n").unwrap();
+        std::fs::rename(&path, dir.path().join("a.log.1")).unwrap();
+        std::fs::write(&path, "four\n").unwrap();
+        assert_eq!(follower.news().unwrap(), ["two", "three", "four"]);
+    }
+
+    #[test]
+    fn the_tail_is_whole_lines() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        std::fs::write(&path, "one\ntwo\nthree\n").unwrap();
+        assert_eq!(tail(&path, 2).unwrap(), ["two", "three"]);
+        assert_eq!(tail(&path, 9).unwrap().len(), 3);
+    }
+}

@@ -1,0 +1,117 @@
+//! One look at the whole harness: every process is asked once, and what did not answer says why.
+
+use std::path::Path;
+use std::time::Duration;
+
+use daemon::client::{Client, ClientError};
+use daemon::deployment::Deployment;
+use protocol::alerts::{AlertsReply, AlertsRequest, AlertsStatus};
+use protocol::frame::{Empty, Message};
+use protocol::gateway::{GatewayReply, GatewayRequest};
+use protocol::guard::{GuardReply, GuardRequest};
+use protocol::status::{GatewayStatus, RiskStatus, SCHEMA_VERSION, SupervisorStatus};
+use protocol::supervisor::{SupervisorReply, SupervisorRequest};
+use serde::Serialize;
+
+/// How long one process may take to answer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The answers of all processes; `None` where there was none.
+#[derive(Debug, Serialize)]
+pub(crate) struct Picture {
+    pub(crate) schema_version: u32,
+    pub(crate) supervisor: Option<SupervisorStatus>,
+    pub(crate) supervisor_problem: Option<String>,
+    #[serde(skip)]
+    pub(crate) supervisor_silent: bool,
+    pub(crate) risk: Option<RiskStatus>,
+    pub(crate) risk_problem: Option<String>,
+    pub(crate) gateway: Option<GatewayStatus>,
+    pub(crate) gateway_problem: Option<String>,
+    pub(crate) alerts: Option<AlertsStatus>,
+}
+
+impl Picture {
+    /// Asks every process of the deployment in `dir`.
+    pub(crate) fn take(dir: &Path) -> Self {
+        let deployment = Deployment::at(dir);
+        let mut picture = Self {
+            schema_version: SCHEMA_VERSION,
+            supervisor: None,
+            supervisor_problem: None,
+            supervisor_silent: false,
+            risk: None,
+            risk_problem: None,
+            gateway: None,
+            gateway_problem: None,
+            alerts: None,
+        };
+        match ask(
+            &deployment.supervisor_socket(),
+            &SupervisorRequest::Status(Empty {}),
+        ) {
+            Ok(SupervisorReply::Status(status)) => picture.supervisor = Some(status),
+            Ok(other) => picture.supervisor_problem = Some(format!("answered {other:?}")),
+            Err(problem) => {
+                picture.supervisor_silent = problem.silent;
+                picture.supervisor_problem = Some(problem.text);
+                return picture;
+            }
+        }
+        match ask(&deployment.guard_socket(), &GuardRequest::Status(Empty {})) {
+            Ok(GuardReply::Status(status)) => picture.risk = Some(status),
+            Ok(other) => picture.risk_problem = Some(format!("answered {other:?}")),
+            Err(problem) => picture.risk_problem = Some(problem.text),
+        }
+        match ask(
+            &deployment.gateway_socket(),
+            &GatewayRequest::Status(Empty {}),
+        ) {
+            Ok(GatewayReply::Status(status)) => picture.gateway = Some(status),
+            Ok(other) => picture.gateway_problem = Some(format!("answered {other:?}")),
+            Err(problem) => picture.gateway_problem = Some(problem.text),
+        }
+        if let Ok(AlertsReply::Status(status)) = ask(
+            &deployment.alerts_socket(),
+            &AlertsRequest::Status(Empty {}),
+        ) {
+            picture.alerts = Some(status);
+        }
+        picture
+    }
+
+    /// Why the guard is not in the picture.
+    pub(crate) fn risk_problem(&self) -> &str {
+        self.risk_problem.as_deref().unwrap_or("no answer")
+    }
+
+    /// Why the gateway is not in the picture.
+    pub(crate) fn gateway_problem(&self) -> &str {
+        self.gateway_problem.as_deref().unwrap_or("no answer")
+    }
+}
+
+/// Why a process could not be asked.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    /// For people.
+    pub(crate) text: String,
+    /// It is there, but does not answer in time.
+    pub(crate) silent: bool,
+}
+
+/// Asks one process one thing on a connection of its own.
+pub(crate) fn ask<Q: Message, R: Message>(socket: &Path, request: &Q) -> Result<R, Problem> {
+    let problem = |error: &ClientError| {
+        let name = socket.file_name().unwrap_or_default().to_string_lossy();
+        let silent = matches!(error, ClientError::OutcomeUnknown { .. });
+        let text = if silent {
+            format!("{name}: {error}")
+        } else {
+            format!("{name}: {error}; is the supervisor running in this directory? (--dir DIR)")
+        };
+        Problem { text, silent }
+    };
+    let mut client = Client::connect(socket, PATIENCE).map_err(|e| problem(&e))?;
+    client.request(request, PATIENCE).map_err(|e| problem(&e))
+}
