@@ -253,3 +253,26 @@ fn contradictions(config: &Config, all: &Effective) -> Vec<Problem> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Effective, build};
+    use crate::catalogue::keys;
+    use crate::check::Checked;
+
+    #[test]
+    fn every_used_key_reaches_someone() {
+        let all = Effective::new(&Checked::default()).unwrap();
+        build(&all).unwrap();
+        let asked = all.asked.borrow();
+        let idle: Vec<_> = keys()
+            .iter()
+            .filter(|k| k.is_used() && !asked.contains(k.path))
+            .map(|k| k.path)
+            .collect();
+        assert!(
+            idle.is_empty(),
+            "in the catalogue and read by nobody: {idle:?}"
+        );
+    }
+}

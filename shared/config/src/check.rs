@@ -107,7 +107,8 @@ impl Checked {
     }
 
     fn unknown(&mut self, section: &str, full: &str, entry: &Entry) {
-        let what = if section.is_empty() {
+        let headed = section.is_empty() && matches!(entry.value.node, Node::Section(_));
+        let what = if headed {
             "there is no such section"
         } else {
             "there is no such key"

@@ -91,12 +91,18 @@ impl Config {
 /// Checks a config given as text. The name is for messages only.
 pub fn parse(text: &str, file_name: &str) -> Result<Config, ConfigError> {
     let refuse = |problems| ConfigError::new(file_name, problems);
-    let root = read::read_tree(text).map_err(refuse)?;
-    let checked = check::check(&root);
+    let (root, twice) = read::read_tree(text).map_err(refuse)?;
+    let mut checked = check::check(&root);
+    checked.problems.extend(twice);
     if !checked.problems.is_empty() {
         return Err(refuse(checked.problems));
     }
-    assemble::assemble(&checked).map_err(refuse)
+    let mut config = assemble::assemble(&checked).map_err(refuse)?;
+    if !text.ends_with('\n') {
+        let warning = "the last line has no line end: if the file was cut short, its last value is wrong and limits may be missing";
+        config.notes.warnings.push(warning.to_owned());
+    }
+    Ok(config)
 }
 
 /// Checks a config given as bytes, which must be UTF-8. The name is for messages only.

@@ -75,9 +75,14 @@ fn hint(text: &str) -> Option<String> {
     if text.ends_with('.') {
         return Some("digits are missing behind the point; was the file cut short?".to_owned());
     }
-    let dotted = text.replacen(',', ".", 1);
+    let (dotted, joined) = (text.replacen(',', ".", 1), text.replace(',', ""));
     if text.matches(',').count() == 1 && digits_only(&dotted) {
-        return Some(format!("write {dotted} or {}", text.replace(',', "")));
+        let or = if digits_only(&joined) {
+            format!(" or {joined}")
+        } else {
+            String::new()
+        };
+        return Some(format!("write {dotted}{or}"));
     }
     let bare: String = text.chars().filter(|c| !matches!(c, '_' | ',')).collect();
     if bare != text && digits_only(&bare) {

@@ -59,3 +59,38 @@ fn first_name(path: &'static str, section: &str) -> Option<&'static str> {
     };
     rest.split('.').next()
 }
+
+#[cfg(test)]
+mod tests {
+    use rust_decimal::Decimal;
+
+    use super::{Kind, is_section, keys};
+    use crate::value;
+
+    #[test]
+    fn every_entry_is_complete() {
+        let mut paths: Vec<_> = keys().iter().map(|key| key.path).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        assert_eq!(paths.len(), keys().len(), "a path stands twice");
+        for key in keys() {
+            assert!(!is_section(key.path), "{} is a key and a section", key.path);
+            assert!(
+                key.doc.ends_with('.') && !key.doc.contains('|'),
+                "{}",
+                key.path
+            );
+            assert_eq!(key.is_used(), key.kind != Kind::Anything, "{}", key.path);
+            assert!(
+                value::absent(key).is_ok(),
+                "{}: its default is refused",
+                key.path
+            );
+            if let Kind::Number(_, range) | Kind::Whole(_, range) = key.kind {
+                let bound = |text| Decimal::from_str_exact(text).unwrap();
+                assert!(bound(range.low) <= bound(range.high), "{}", key.path);
+                assert!(bound(range.low) >= Decimal::ZERO, "{}", key.path);
+            }
+        }
+    }
+}

@@ -32,10 +32,11 @@ const CUT: &str = "every key takes the form `key: value`; was the file cut short
 )]
 fn hint(kind: &ErrorKind) -> Option<&'static str> {
     match kind {
-        ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation => {
-            Some("indent with spaces, never with tabs")
-        }
+        ErrorKind::TabNotAllowed
+        | ErrorKind::TabInBlockIndentation
+        | ErrorKind::TabInIndentation => Some("indent with spaces, never with tabs"),
         ErrorKind::InvalidIndentation
+        | ErrorKind::MappingValueNotAllowed
         | ErrorKind::ExpectedBlockMappingKey
         | ErrorKind::ExpectedDocumentStart => {
             Some("check the indentation: keys of one section start in the same column")
@@ -48,9 +49,12 @@ fn hint(kind: &ErrorKind) -> Option<&'static str> {
         | ErrorKind::ExpectedNodeContent => Some(CUT),
         ErrorKind::UnexpectedEofFlowMapping
         | ErrorKind::UnexpectedEofFlowSequence
-        | ErrorKind::UnexpectedEofImplicitFlowMapping => {
-            Some("a bracket is never closed; was the file cut short here?")
+        | ErrorKind::UnexpectedEofImplicitFlowMapping
+        | ErrorKind::UnclosedFlowCollection { .. } => {
+            Some("a bracket is never closed; was the file cut short?")
         }
+        ErrorKind::UnclosedQuotedScalar => Some("a quote is never closed; was the file cut short?"),
+        ErrorKind::RecursionLimitExceeded => Some("it is nested far deeper than any config"),
         ErrorKind::UnknownAnchor => Some("anchors and aliases are not taken: write the value out"),
         ErrorKind::DirectiveDisallowed => Some("leave out lines that begin with %"),
         _ => None,

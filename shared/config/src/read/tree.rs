@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle};
+use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, Span};
 
 use super::syntax;
 use crate::problem::{Place, Problem};
@@ -43,8 +43,9 @@ pub(crate) struct Entry {
     pub(crate) value: Placed,
 }
 
-/// Reads the whole text. Duplicate keys are collected; any other problem ends the reading.
-pub(crate) fn read_tree(text: &str) -> Result<Placed, Vec<Problem>> {
+/// Reads the whole text. Duplicate keys are collected beside the tree, which keeps the first of
+/// each; any other problem ends the reading.
+pub(crate) fn read_tree(text: &str) -> Result<(Placed, Vec<Problem>), Vec<Problem>> {
     if text.len() > MOST_BYTES {
         let what = format!(
             "the file has {} bytes; at most {MOST_BYTES} are read",
@@ -57,6 +58,7 @@ pub(crate) fn read_tree(text: &str) -> Result<Placed, Vec<Problem>> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     options.disallow_directives = true;
+    options.emit_anchor_events = true;
     options.flow_nesting_limit = DEEPEST;
     options.block_nesting_limit = DEEPEST;
 
@@ -66,7 +68,7 @@ pub(crate) fn read_tree(text: &str) -> Result<Placed, Vec<Problem>> {
         match parser.next_event() {
             None => break,
             Some(Ok((event, span))) => {
-                if let Err(problem) = builder.take(event, syntax::place(&span.start)) {
+                if let Err(problem) = builder.take(event, &span) {
                     return Err(builder.with(problem));
                 }
             }
@@ -101,7 +103,8 @@ struct Builder {
 }
 
 impl Builder {
-    fn take(&mut self, event: Event<'_>, place: Place) -> Result<(), Problem> {
+    fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), Problem> {
+        let place = syntax::place(&span.start);
         match event {
             Event::StreamStart | Event::StreamEnd | Event::DocumentEnd | Event::Comment(..) => {
                 Ok(())
@@ -117,19 +120,23 @@ impl Builder {
             Event::Alias(..) | Event::UnresolvedAlias(..) | Event::Anchor(..) => {
                 Err(no_anchors(place))
             }
-            Event::Scalar(text, style, anchor, tag) => {
-                refuse_extras(place, anchor, tag.is_some())?;
+            Event::Scalar(text, style, _, tag) => {
+                untagged(tag.is_some(), span)?;
                 let plain = style == ScalarStyle::Plain;
+                // The parser writes `~` where nothing stands; nothing must not look like `null`.
+                let nothing = plain && span.is_empty();
+                let text = if nothing {
+                    String::new()
+                } else {
+                    text.into_owned()
+                };
                 self.close(Placed {
                     place,
-                    node: Node::Word {
-                        text: text.into_owned(),
-                        plain,
-                    },
+                    node: Node::Word { text, plain },
                 })
             }
-            Event::SequenceStart(_, anchor, tag) => {
-                refuse_extras(place, anchor, tag.is_some())?;
+            Event::SequenceStart(_, _, tag) => {
+                untagged(tag.is_some(), span)?;
                 self.deeper(
                     place,
                     Open::List {
@@ -138,8 +145,8 @@ impl Builder {
                     },
                 )
             }
-            Event::MappingStart(_, anchor, tag) => {
-                refuse_extras(place, anchor, tag.is_some())?;
+            Event::MappingStart(_, _, tag) => {
+                untagged(tag.is_some(), span)?;
                 let (entries, seen) = (Vec::new(), BTreeMap::new());
                 self.deeper(
                     place,
@@ -210,14 +217,11 @@ impl Builder {
         self.problems
     }
 
-    fn finish(self) -> Result<Placed, Vec<Problem>> {
-        if !self.problems.is_empty() {
-            return Err(self.problems);
-        }
-        let empty =
+    fn finish(self) -> Result<(Placed, Vec<Problem>), Vec<Problem>> {
+        let nothing =
             |node: &Node| matches!(node, Node::Word { text, plain: true } if text.is_empty());
         match self.root {
-            Some(root) if !empty(&root.node) => Ok(root),
+            Some(root) if !nothing(&root.node) => Ok((root, self.problems)),
             Some(_) | None => Err(vec![
                 Problem::at(Place::START, "the file is empty")
                     .hint("start from configs/zoomex_example.yaml"),
@@ -247,12 +251,10 @@ fn no_anchors(place: Place) -> Problem {
     .hint("write the value out")
 }
 
-fn refuse_extras(place: Place, anchor: usize, tagged: bool) -> Result<(), Problem> {
-    if anchor != 0 {
-        return Err(no_anchors(place));
+fn untagged(tagged: bool, span: &Span) -> Result<(), Problem> {
+    if !tagged {
+        return Ok(());
     }
-    if tagged {
-        return Err(Problem::at(place, "tags (`!name`) are not taken").hint("write the bare value"));
-    }
-    Ok(())
+    let place = syntax::place(&span.tag_start().unwrap_or(span.start));
+    Err(Problem::at(place, "tags (`!name`) are not taken").hint("write the bare value"))
 }
