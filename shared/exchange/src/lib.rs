@@ -1,1 +1,3 @@
-//! (being built)
+//! The venue's wire. (Being built: signing first.)
+
+pub mod signing;

@@ -16,8 +16,10 @@ pub struct VenueMs(pub i64);
 #[serde(transparent)]
 pub struct BootMs(pub u64);
 
-/// Which boot a [`BootMs`] counts from (`/proc/sys/kernel/random/boot_id`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Which boot a [`BootMs`] counts from (`/proc/sys/kernel/random/boot_id`); empty if unknown.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct BootId(pub ArrayString<36>);
 

@@ -1,0 +1,305 @@
+//! A sidecar's side of the control channel (`protocol::control` has the picture).
+//!
+//! [`Steps`] is the pure part: which order changes what. [`Control`] is the channel for the guard's
+//! own loop (non-blocking, its descriptor can be polled), [`Child`] the same for tokio.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+use protocol::Generation;
+use protocol::control::{Heartbeat, Order, Prepare, Refused, Report};
+use protocol::frame::{self, Envelope, Head};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::lines::Lines;
+use crate::logging;
+
+/// What the supervisor's next order means for this process.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step<T> {
+    /// Put this config in force; then say [`Report::Applied`].
+    Apply(Generation, T),
+    /// End in order: the supervisor says so, or is gone.
+    Stop,
+}
+
+/// The two phases of a config, as a state machine: what is prepared, and what follows.
+#[derive(Debug)]
+pub struct Steps<T> {
+    prepared: Option<(Generation, T)>,
+}
+
+impl<T> Default for Steps<T> {
+    fn default() -> Self {
+        Self { prepared: None }
+    }
+}
+
+impl<T> Steps<T> {
+    /// What an order brings: an answer to send, or a step to take. `check` looks at a config and
+    /// changes nothing.
+    pub fn on(
+        &mut self,
+        order: Order,
+        check: impl FnOnce(&Prepare) -> Result<T, String>,
+    ) -> (Option<Report>, Option<Step<T>>) {
+        match order {
+            Order::Prepare(prepare) => {
+                let generation = prepare.generation;
+                let report = match check(&prepare) {
+                    Ok(checked) => {
+                        self.prepared = Some((generation, checked));
+                        Report::Prepared(generation)
+                    }
+                    Err(reason) => Report::Refused(Refused { generation, reason }),
+                };
+                (Some(report), None)
+            }
+            Order::Commit(generation) => match self.prepared.take() {
+                Some((prepared, checked)) if prepared == generation => {
+                    (None, Some(Step::Apply(generation, checked)))
+                }
+                other => {
+                    self.prepared = other;
+                    let reason = format!("{generation} was never prepared here");
+                    (Some(Report::Refused(Refused { generation, reason })), None)
+                }
+            },
+            Order::Abort(generation) => {
+                self.prepared
+                    .take_if(|(prepared, _)| *prepared == generation);
+                (None, None)
+            }
+            Order::Stop(_) => (None, Some(Step::Stop)),
+        }
+    }
+}
+
+/// The channel without tokio: non-blocking, made to be polled.
+#[derive(Debug)]
+pub struct Control {
+    stream: UnixStream,
+    lines: Lines,
+    unsent: Vec<u8>,
+}
+
+impl Control {
+    /// Takes the inherited channel.
+    pub fn over(stream: UnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self {
+            stream,
+            lines: Lines::new(),
+            unsent: Vec::new(),
+        })
+    }
+
+    /// The orders that have come; `None` once the supervisor is gone.
+    pub fn orders(&mut self) -> Option<Vec<Order>> {
+        let mut bytes = [0; 16 * 1024];
+        let mut open = true;
+        loop {
+            match self.stream.read(&mut bytes) {
+                Ok(0) => {
+                    open = false;
+                    break;
+                }
+                Ok(n) => self.lines.push(bytes.get(..n).unwrap_or_default()),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => {
+                    open = false;
+                    break;
+                }
+            }
+        }
+        let mut orders = Vec::new();
+        while let Some(line) = self.lines.next() {
+            match line.and_then(|line| Envelope::read(line)?.message::<Order>()) {
+                Ok(order) => orders.push(order),
+                Err(error) => tracing::error!("control channel: {error}"),
+            }
+        }
+        (open || !orders.is_empty()).then_some(orders)
+    }
+
+    /// Tells the supervisor something; what does not go out at once goes with the next report.
+    pub fn report(&mut self, report: &Report) {
+        if let Err(error) = frame::write(Head::push(), report, &mut self.unsent) {
+            tracing::error!("control channel: {error}");
+        }
+        while !self.unsent.is_empty() {
+            match self.stream.write(&self.unsent) {
+                Ok(n @ 1..) => drop(self.unsent.drain(..n)),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                // A full channel waits for the next report; a closed one is seen when reading.
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
+    /// A sign of life.
+    pub fn heartbeat(&mut self, progress: u64, waiting_for: &str) {
+        self.report(&heartbeat(progress, waiting_for));
+    }
+}
+
+impl AsFd for Control {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+/// The channel for a tokio process, with the two phases already played.
+#[derive(Debug)]
+pub struct Child<T> {
+    stream: tokio::net::UnixStream,
+    lines: Lines,
+    steps: Steps<T>,
+}
+
+impl<T> Child<T> {
+    /// Takes the inherited channel. Needs a tokio runtime.
+    pub fn over(stream: UnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        let stream = tokio::net::UnixStream::from_std(stream)?;
+        Ok(Self {
+            stream,
+            lines: Lines::new(),
+            steps: Steps::default(),
+        })
+    }
+
+    /// Waits for the next step, answering everything that only needs an answer. Safe to drop and
+    /// call again (in `select!`): nothing read is lost.
+    pub async fn next(&mut self, check: impl Fn(&Prepare) -> Result<T, String>) -> Step<T> {
+        loop {
+            while let Some(order) = self.queued() {
+                let (answer, step) = self.steps.on(order, &check);
+                if let Some(answer) = answer {
+                    self.report(&answer).await;
+                }
+                if let Some(step) = step {
+                    return step;
+                }
+            }
+            let mut bytes = [0; 16 * 1024];
+            match self.stream.read(&mut bytes).await {
+                Ok(0) | Err(_) => return Step::Stop,
+                Ok(n) => self.lines.push(bytes.get(..n).unwrap_or_default()),
+            }
+        }
+    }
+
+    /// Tells the supervisor something.
+    pub async fn report(&mut self, report: &Report) {
+        let mut bytes = Vec::new();
+        if let Err(error) = frame::write(Head::push(), report, &mut bytes) {
+            tracing::error!("control channel: {error}");
+        }
+        // A supervisor that is gone shows as the end of the orders.
+        drop(self.stream.write_all(&bytes).await);
+    }
+
+    /// A sign of life from the main loop.
+    pub async fn heartbeat(&mut self, progress: u64, waiting_for: &str) {
+        self.report(&heartbeat(progress, waiting_for)).await;
+    }
+
+    fn queued(&mut self) -> Option<Order> {
+        loop {
+            match self
+                .lines
+                .next()?
+                .and_then(|line| Envelope::read(line)?.message::<Order>())
+            {
+                Ok(order) => return Some(order),
+                Err(error) => tracing::error!("control channel: {error}"),
+            }
+        }
+    }
+}
+
+fn heartbeat(progress: u64, waiting_for: &str) -> Report {
+    Report::Heartbeat(Heartbeat {
+        progress,
+        waiting_for: waiting_for.to_owned(),
+        dropped_lines: logging::dropped(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::Mode;
+    use protocol::frame::Empty;
+
+    fn prepare(n: u64) -> Order {
+        Order::Prepare(Prepare {
+            generation: Generation(n),
+            file: "f.yaml".into(),
+            path: "g.yaml".into(),
+            mode: Mode::Testnet,
+        })
+    }
+
+    #[test]
+    fn only_what_was_prepared_is_applied() {
+        let mut steps = Steps::default();
+        assert_eq!(
+            steps.on(prepare(1), |_| Ok(11)),
+            (Some(Report::Prepared(Generation(1))), None)
+        );
+        let (answer, step) = steps.on(Order::Commit(Generation(2)), |_| Ok(0));
+        assert!(matches!(answer, Some(Report::Refused(_))) && step.is_none());
+        let (_, step) = steps.on(Order::Commit(Generation(1)), |_| Ok(0));
+        assert_eq!(step, Some(Step::Apply(Generation(1), 11)));
+        let (answer, _) = steps.on(Order::Commit(Generation(1)), |_| Ok(0));
+        assert!(
+            matches!(answer, Some(Report::Refused(_))),
+            "a commit counts once"
+        );
+    }
+
+    #[test]
+    fn an_aborted_generation_is_forgotten() {
+        let mut steps = Steps::default();
+        steps.on(prepare(1), |_| Ok(11));
+        steps.on(Order::Abort(Generation(1)), |_| Ok(0));
+        let (answer, step) = steps.on(Order::Commit(Generation(1)), |_| Ok(0));
+        assert!(matches!(answer, Some(Report::Refused(_))) && step.is_none());
+    }
+
+    #[test]
+    fn a_refusal_keeps_what_was_prepared_before() {
+        let mut steps = Steps::default();
+        steps.on(prepare(1), |_| Ok(11));
+        let (answer, _) = steps.on(prepare(2), |_| Err("no".into()));
+        assert!(matches!(answer, Some(Report::Refused(_))));
+        let (_, step) = steps.on(Order::Commit(Generation(1)), |_| Ok(0));
+        assert_eq!(step, Some(Step::Apply(Generation(1), 11)));
+        assert_eq!(
+            steps.on(Order::Stop(Empty {}), |_| Ok(0)).1,
+            Some(Step::Stop)
+        );
+    }
+
+    #[test]
+    fn the_channel_carries_orders_until_the_supervisor_is_gone() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut control = Control::over(ours).unwrap();
+        assert_eq!(control.orders().map(|o| o.len()), Some(0));
+        let mut bytes = Vec::new();
+        frame::write(Head::push(), &prepare(1), &mut bytes).unwrap();
+        frame::write(Head::push(), &Order::Stop(Empty {}), &mut bytes).unwrap();
+        theirs.write_all(&bytes).unwrap();
+        drop(theirs);
+        assert_eq!(
+            control.orders().map(|o| o.len()),
+            Some(2),
+            "what came before the end counts"
+        );
+        assert!(control.orders().is_none());
+    }
+}

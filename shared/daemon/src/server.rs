@@ -1,0 +1,317 @@
+//! Serving a Unix socket on tokio: framing, deadlines, peers and their errors, in one place.
+//!
+//! Every request comes out of one channel, so that one task can own what it changes. A peer that
+//! sends garbage gets a typed error and loses its connection; a peer that does not read is cut off;
+//! nobody else notices either.
+
+use std::io;
+use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use interprocess::local_socket::PeerCreds;
+use interprocess::local_socket::traits::StreamCommon as _;
+use interprocess::local_socket::traits::tokio::Listener as _;
+use interprocess::os::unix::uds_local_socket::tokio::{Listener, Stream};
+use protocol::frame::{self, Envelope, ErrorBody, ErrorCode, Head, Message};
+use protocol::messages;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
+
+use crate::clock;
+use crate::lines::Lines;
+
+/// Connections served at once; one more is refused.
+const PEERS_MOST: usize = 64;
+
+/// Lines that may wait for one peer to read them; one more cuts it off.
+const UNREAD_MOST: usize = 4096;
+
+/// Requests that may wait for the owner; one more waits in its peer's socket.
+const WAITING_MOST: usize = 1024;
+
+messages! {
+    /// The answer that every socket can give.
+    pub enum Failure {
+        /// It was not done, or not understood.
+        Error(ErrorBody) = "error",
+    }
+}
+
+/// One connection's other end.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    id: u64,
+    uid: Option<u32>,
+    pid: Option<i32>,
+    groups: Arc<[u32]>,
+    out: mpsc::Sender<Vec<u8>>,
+    cut: Arc<tokio::sync::Notify>,
+}
+
+impl Peer {
+    /// Which connection it is; never used twice in a process's life.
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Its user.
+    pub const fn uid(&self) -> Option<u32> {
+        self.uid
+    }
+
+    /// Its process.
+    pub const fn pid(&self) -> Option<i32> {
+        self.pid
+    }
+
+    /// Whether it may use operator verbs: root, our own user, or a member of the operators' group.
+    pub fn may_operate(&self, operators: Option<u32>) -> bool {
+        let own = nix::unistd::geteuid().as_raw();
+        self.uid.is_some_and(|uid| uid == 0 || uid == own)
+            || operators.is_some_and(|group| self.groups.contains(&group))
+    }
+
+    /// Tells it something of our own accord. A peer that does not read is cut off.
+    pub fn push<M: Message>(&self, message: &M) {
+        self.write(Head::push(), message);
+    }
+
+    /// Ends the connection.
+    pub fn close(&self) {
+        self.cut.notify_one();
+    }
+
+    fn write<M: Message>(&self, head: Head, message: &M) {
+        let mut bytes = Vec::new();
+        if let Err(error) = frame::write(head, message, &mut bytes) {
+            tracing::error!("{} could not be written: {error}", message.kind());
+            let failure = Failure::Error(error);
+            if head.id.is_none() || frame::write(head, &failure, &mut bytes).is_err() {
+                return;
+            }
+        }
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.out.try_send(bytes) {
+            tracing::warn!("a peer does not read what it is sent; its connection is cut");
+            self.close();
+        }
+    }
+}
+
+/// A request that waits for its answer. Dropped without one, it is answered with an error.
+#[derive(Debug)]
+pub struct Responder<R: Message> {
+    peer: Peer,
+    id: Option<u64>,
+    reply: PhantomData<fn(R)>,
+}
+
+impl<R: Message> Responder<R> {
+    /// Answers.
+    pub fn answer(mut self, reply: &R) {
+        if let Some(id) = self.id.take() {
+            self.peer.write(Head::answer(id), reply);
+        }
+    }
+
+    /// Answers that it was not done.
+    pub fn fail(mut self, error: ErrorBody) {
+        if let Some(id) = self.id.take() {
+            self.peer.write(Head::answer(id), &Failure::Error(error));
+        }
+    }
+}
+
+impl<R: Message> Drop for Responder<R> {
+    fn drop(&mut self) {
+        if let Some(id) = self.id.take() {
+            let error = ErrorBody::new(ErrorCode::Internal, "not answered: the outcome is unknown");
+            self.peer.write(Head::answer(id), &Failure::Error(error));
+        }
+    }
+}
+
+/// What comes in on the socket.
+#[derive(Debug)]
+pub enum Incoming<Q, R: Message> {
+    /// A connection has begun.
+    Joined(Peer),
+    /// A request, its deadline not yet passed.
+    Asked(Peer, Q, Responder<R>),
+    /// A connection has ended.
+    Left(Peer),
+}
+
+/// Serves a listening socket until the receiver is dropped. Needs a tokio runtime.
+pub fn serve<Q, R>(listener: UnixListener) -> io::Result<mpsc::Receiver<Incoming<Q, R>>>
+where
+    Q: Message + Send + 'static,
+    R: Message + 'static,
+{
+    listener.set_nonblocking(true)?;
+    let listener = Listener::try_from(OwnedFd::from(listener))?;
+    let (sender, receiver) = mpsc::channel(WAITING_MOST);
+    tokio::spawn(accept(listener, sender));
+    Ok(receiver)
+}
+
+async fn accept<Q, R>(listener: Listener, incoming: mpsc::Sender<Incoming<Q, R>>)
+where
+    Q: Message + Send + 'static,
+    R: Message + 'static,
+{
+    let open = Arc::new(AtomicUsize::new(0));
+    let mut next_id = 1_u64;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = incoming.closed() => return,
+        };
+        match accepted {
+            Ok(stream) if open.load(Ordering::Relaxed) < PEERS_MOST => {
+                open.fetch_add(1, Ordering::Relaxed);
+                let (incoming, open) = (incoming.clone(), Arc::clone(&open));
+                let id = next_id;
+                next_id = next_id.saturating_add(1);
+                tokio::spawn(async move {
+                    talk(stream, id, incoming).await;
+                    open.fetch_sub(1, Ordering::Relaxed);
+                });
+            }
+            Ok(_) => tracing::warn!("{PEERS_MOST} connections are open; one more was refused"),
+            Err(error) => {
+                tracing::warn!("a connection could not be accepted: {error}");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn talk<Q, R>(stream: Stream, id: u64, incoming: mpsc::Sender<Incoming<Q, R>>)
+where
+    Q: Message + Send + 'static,
+    R: Message + 'static,
+{
+    let credentials = stream.peer_creds().ok();
+    let uid = credentials.as_ref().and_then(PeerCreds::euid);
+    let (out, mut outgoing) = mpsc::channel::<Vec<u8>>(UNREAD_MOST);
+    let peer = Peer {
+        id,
+        uid,
+        pid: credentials.as_ref().and_then(PeerCreds::pid),
+        groups: groups_of(uid, credentials.as_ref().and_then(PeerCreds::egid)),
+        out,
+        cut: Arc::new(tokio::sync::Notify::new()),
+    };
+    let Ok(stream) = on_tokio(stream) else { return };
+    let (mut reader, mut writer) = stream.into_split();
+    if incoming.send(Incoming::Joined(peer.clone())).await.is_err() {
+        return;
+    }
+    let writing = tokio::spawn(async move {
+        while let Some(bytes) = outgoing.recv().await {
+            if writer.write_all(&bytes).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut lines = Lines::new();
+    let mut bytes = vec![0; 16 * 1024];
+    let cut = Arc::clone(&peer.cut);
+    loop {
+        let read = tokio::select! {
+            read = reader.read(&mut bytes) => read,
+            () = cut.notified() => break,
+            () = incoming.closed() => break,
+        };
+        let Ok(n @ 1..) = read else { break };
+        lines.push(bytes.get(..n).unwrap_or_default());
+        if !take_lines(&mut lines, &peer, &incoming).await {
+            break;
+        }
+    }
+    let aborting = writing.abort_handle();
+    // The owner may keep the peer; its pushes go nowhere from here on.
+    drop(incoming.send(Incoming::Left(peer.clone())).await);
+    drop(peer);
+    // What is already queued, such as the error that ended the talk, still goes out.
+    let last_words = std::time::Duration::from_millis(500);
+    if tokio::time::timeout(last_words, writing).await.is_err() {
+        aborting.abort();
+    }
+}
+
+/// The same connection, in halves that end it when they are dropped.
+fn on_tokio(stream: Stream) -> io::Result<tokio::net::UnixStream> {
+    let stream = std::os::unix::net::UnixStream::from(OwnedFd::try_from(stream)?);
+    stream.set_nonblocking(true)?;
+    tokio::net::UnixStream::from_std(stream)
+}
+
+/// Hands whole lines on; false if the connection must end.
+async fn take_lines<Q, R>(
+    lines: &mut Lines,
+    peer: &Peer,
+    incoming: &mpsc::Sender<Incoming<Q, R>>,
+) -> bool
+where
+    Q: Message,
+    R: Message,
+{
+    while let Some(line) = lines.next() {
+        let envelope = match line.and_then(Envelope::read) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                peer.push(&Failure::Error(error));
+                return false;
+            }
+        };
+        let admitted = envelope.admit(clock::boot_now());
+        let asked = admitted.and_then(|id| Ok((id, envelope.message::<Q>()?)));
+        match asked {
+            Ok((id, request)) => {
+                let responder = Responder {
+                    peer: peer.clone(),
+                    id: Some(id),
+                    reply: PhantomData,
+                };
+                let asked = Incoming::Asked(peer.clone(), request, responder);
+                if incoming.send(asked).await.is_err() {
+                    return false;
+                }
+            }
+            Err(error) => {
+                let closes = error.closes();
+                let head = Head {
+                    id: envelope.id,
+                    deadline: None,
+                };
+                peer.write(head, &Failure::Error(error));
+                if closes {
+                    return false;
+                }
+            }
+        }
+    }
+    true
+}
+
+/// The groups of a user, for the operators' group; its own group alone if the system does not say.
+fn groups_of(uid: Option<u32>, gid: Option<u32>) -> Arc<[u32]> {
+    let own = gid.map(nix::unistd::Gid::from_raw);
+    let user = uid.and_then(|uid| {
+        nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid))
+            .ok()
+            .flatten()
+    });
+    let all = user.and_then(|user| {
+        let name = std::ffi::CString::new(user.name).ok()?;
+        nix::unistd::getgrouplist(&name, own.unwrap_or(user.gid)).ok()
+    });
+    all.unwrap_or_else(|| own.into_iter().collect())
+        .iter()
+        .map(|gid| gid.as_raw())
+        .collect()
+}
