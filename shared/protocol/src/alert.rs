@@ -26,7 +26,7 @@ impl Context {
     }
 }
 
-/// `key=value key=value`; a value with blanks, quotes or `=` is quoted.
+/// `key=value key=value`; a value with blanks, quotes or `=` is a JSON string.
 impl Display for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, (key, value)) in self.0.iter().enumerate() {
@@ -36,7 +36,8 @@ impl Display for Context {
             if plain {
                 write!(f, "{gap}{key}={value}")?;
             } else {
-                write!(f, "{gap}{key}={value:?}")?;
+                let quoted = serde_json::to_string(value).map_err(|_| fmt::Error)?;
+                write!(f, "{gap}{key}={quoted}")?;
             }
         }
         Ok(())
