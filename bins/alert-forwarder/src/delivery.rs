@@ -113,7 +113,11 @@ impl Delivery {
         self.failures = self.failures.saturating_add(1);
         self.not_before = now.after(pause);
         let first = self.failing.replace(why).is_none();
-        if first { Failure::Began } else { Failure::GoesOn }
+        if first {
+            Failure::Began
+        } else {
+            Failure::GoesOn
+        }
     }
 
     /// How it stands, with this many alerts after its cursor.
@@ -146,7 +150,10 @@ mod tests {
         delivery.was_stored(5);
         assert_eq!(delivery.to_store(), None);
         let status = delivery.status(0);
-        assert_eq!((status.delivered, status.last_delivered, status.failing), (1, Some(VenueMs(9)), None));
+        assert_eq!(
+            (status.delivered, status.last_delivered, status.failing),
+            (1, Some(VenueMs(9)), None)
+        );
     }
 
     #[test]

@@ -32,9 +32,10 @@ pub(crate) fn read_cursor(
         Err(e) => return Err(SpoolError::io("read", &path)(e)),
     };
     match serde_json::from_slice::<Cursor>(&text) {
-        Ok(cursor) if cursor.version > VERSION => {
-            Err(SpoolError::Newer { path, found: cursor.version })
-        }
+        Ok(cursor) if cursor.version > VERSION => Err(SpoolError::Newer {
+            path,
+            found: cursor.version,
+        }),
         Ok(cursor) if cursor.sink == sink => Ok(cursor.taken_through),
         Ok(cursor) => {
             findings.push(format!(
@@ -58,9 +59,12 @@ pub(crate) fn read_cursor(
 pub(crate) fn write_cursor(dir: &Path, sink: &str, taken_through: u64) -> Result<(), SpoolError> {
     let path = path(dir, sink);
     let temporary = path.with_extension("json.tmp");
-    let cursor = Cursor { version: VERSION, sink: sink.to_owned(), taken_through };
-    let text =
-        serde_json::to_vec(&cursor).map_err(|source| SpoolError::Encode { source })?;
+    let cursor = Cursor {
+        version: VERSION,
+        sink: sink.to_owned(),
+        taken_through,
+    };
+    let text = serde_json::to_vec(&cursor).map_err(|source| SpoolError::Encode { source })?;
     let written = || -> io::Result<()> {
         let mut file = OpenOptions::new()
             .write(true)

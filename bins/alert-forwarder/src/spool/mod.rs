@@ -29,8 +29,8 @@ use protocol::Alert;
 use thiserror::Error;
 
 pub(crate) use cursor::{read_cursor, write_cursor};
+pub(crate) use remembered::Remembered;
 
-use remembered::Remembered;
 use segment::Segment;
 
 /// Bytes of alerts that may wait for the slowest sink; beyond it producers keep theirs.
@@ -70,7 +70,9 @@ pub(crate) enum SpoolError {
         found: u32,
     },
     /// A sink has taken nothing for so long that no more fits.
-    #[error("{MOST_WAITING_BYTES} bytes of alerts wait for a sink that takes none; no more are kept here")]
+    #[error(
+        "{MOST_WAITING_BYTES} bytes of alerts wait for a sink that takes none; no more are kept here"
+    )]
     Full,
     /// An alert cannot be written as JSON.
     #[error("an alert cannot be written as JSON")]
@@ -81,12 +83,28 @@ pub(crate) enum SpoolError {
 }
 
 impl SpoolError {
+    /// Whether only an operator can mend it; everything else may be gone at the next start.
+    pub(crate) fn needs_operator(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+            ),
+            Self::Newer { .. } => true,
+            Self::Locked { .. } | Self::Full | Self::Encode { .. } => false,
+        }
+    }
+
     pub(crate) fn io(
         doing: &'static str,
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io { doing, path, source }
+        move |source| Self::Io {
+            doing,
+            path,
+            source,
+        }
     }
 }
 
@@ -164,7 +182,9 @@ impl Spool {
         for (n, path) in paths.iter().enumerate() {
             // Lines that reach into the next file's numbers were never acknowledged: a failed sync
             // left them, and the next file was begun in their place.
-            let end = paths.get(n.saturating_add(1)).and_then(|next| segment::number(next));
+            let end = paths
+                .get(n.saturating_add(1))
+                .and_then(|next| segment::number(next));
             let (segment, entries) = Segment::read(path, end, &mut findings)?;
             for entry in entries {
                 spool.remembered.insert(&entry.alert.id);
@@ -182,16 +202,6 @@ impl Spool {
         Ok((spool, findings))
     }
 
-    /// The number of the newest alert; 0 if there has been none.
-    pub(crate) fn newest(&self) -> u64 {
-        self.next_seq.saturating_sub(1)
-    }
-
-    /// Alerts that some sink has not taken.
-    pub(crate) fn waiting(&self) -> u64 {
-        u64::try_from(self.waiting.len()).unwrap_or(u64::MAX)
-    }
-
     /// How many alerts lie after `cursor`.
     pub(crate) fn count_after(&self, cursor: u64) -> u64 {
         let from = self.waiting.partition_point(|entry| entry.seq <= cursor);
@@ -200,7 +210,8 @@ impl Spool {
 
     /// The first alert after `cursor`.
     pub(crate) fn after(&self, cursor: u64) -> Option<&Entry> {
-        self.waiting.get(self.waiting.partition_point(|entry| entry.seq <= cursor))
+        self.waiting
+            .get(self.waiting.partition_point(|entry| entry.seq <= cursor))
     }
 
     /// Whether an alert of this id is on disk or was not long ago.
@@ -228,7 +239,9 @@ impl Spool {
         }
         let Some(newest) = self.segments.back_mut() else {
             let missing = io::ErrorKind::NotFound.into();
-            return Err(SpoolError::io("find the newest file in", &self.dir)(missing));
+            return Err(SpoolError::io("find the newest file in", &self.dir)(
+                missing,
+            ));
         };
         if let Err(error) = newest.append(&lines, &entries) {
             // What a failed sync left in the file is not known: the next batch starts a new one.
@@ -245,7 +258,11 @@ impl Spool {
 
     /// Forgets what every sink has taken.
     pub(crate) fn prune(&mut self, passed: u64) -> Result<(), SpoolError> {
-        while self.waiting.front().is_some_and(|entry| entry.seq <= passed) {
+        while self
+            .waiting
+            .front()
+            .is_some_and(|entry| entry.seq <= passed)
+        {
             let taken = self.waiting.pop_front();
             let bytes = taken.map_or(0, |entry| entry.bytes);
             self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
@@ -267,7 +284,10 @@ impl Spool {
 
     /// Begins a new file if the newest is full or not to be trusted.
     fn choose_file(&mut self) -> Result<(), SpoolError> {
-        let fits = self.segments.back().is_some_and(|newest| newest.bytes < SEGMENT_BYTES);
+        let fits = self
+            .segments
+            .back()
+            .is_some_and(|newest| newest.bytes < SEGMENT_BYTES);
         if fits && !self.suspect {
             return Ok(());
         }

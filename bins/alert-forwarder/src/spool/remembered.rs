@@ -6,18 +6,21 @@ use std::sync::Arc;
 /// Far more than a producer ever keeps for repeating.
 const MOST: usize = 8192;
 
+/// The last ids.
 #[derive(Debug, Default)]
-pub(super) struct Remembered {
+pub(crate) struct Remembered {
     order: VecDeque<Arc<str>>,
     ids: HashSet<Arc<str>>,
 }
 
 impl Remembered {
-    pub(super) fn contains(&self, id: &str) -> bool {
+    /// Whether this id is among them.
+    pub(crate) fn contains(&self, id: &str) -> bool {
         self.ids.contains(id)
     }
 
-    pub(super) fn insert(&mut self, id: &str) {
+    /// Adds an id, if it is new.
+    pub(crate) fn insert(&mut self, id: &str) {
         let id: Arc<str> = Arc::from(id);
         if !self.ids.insert(Arc::clone(&id)) {
             return;

@@ -46,8 +46,16 @@ impl Segment {
             .mode(0o600)
             .open(&path)
             .map_err(SpoolError::io("make", &path))?;
-        File::open(dir).and_then(|d| d.sync_all()).map_err(SpoolError::io("sync", dir))?;
-        Ok(Self { path, first, last: first.saturating_sub(1), bytes: 0, file: Some(file) })
+        File::open(dir)
+            .and_then(|d| d.sync_all())
+            .map_err(SpoolError::io("sync", dir))?;
+        Ok(Self {
+            path,
+            first,
+            last: first.saturating_sub(1),
+            bytes: 0,
+            file: Some(file),
+        })
     }
 
     /// Reads the alerts of a file with numbers below `end`. A damaged line is left out and told;
@@ -73,16 +81,33 @@ impl Segment {
                 Ok(line) if end.is_some_and(|end| line.seq >= end) => {}
                 Ok(LineIn { seq, alert }) if seq > last => {
                     last = seq;
-                    entries.push(Entry { seq, alert: Arc::new(alert), bytes: content.len() });
+                    entries.push(Entry {
+                        seq,
+                        alert: Arc::new(alert),
+                        bytes: content.len(),
+                    });
                 }
                 Ok(line) => {
-                    findings.push(format!("{}: number {} out of order, left out", place(), line.seq));
+                    findings.push(format!(
+                        "{}: number {} out of order, left out",
+                        place(),
+                        line.seq
+                    ));
                 }
                 Err(e) => findings.push(format!("{}: left out, not an alert: {e}", place())),
             }
         }
         let bytes = u64::try_from(whole).unwrap_or(u64::MAX);
-        Ok((Self { path: path.to_owned(), first, last, bytes, file: None }, entries))
+        Ok((
+            Self {
+                path: path.to_owned(),
+                first,
+                last,
+                bytes,
+                file: None,
+            },
+            entries,
+        ))
     }
 
     /// Cuts off a torn last line, so that the next one does not grow together with it.
@@ -101,7 +126,9 @@ impl Segment {
             self.discard_tail();
             return Err(SpoolError::io("append to", &self.path)(error));
         }
-        self.bytes = self.bytes.saturating_add(u64::try_from(lines.len()).unwrap_or(u64::MAX));
+        self.bytes = self
+            .bytes
+            .saturating_add(u64::try_from(lines.len()).unwrap_or(u64::MAX));
         self.last = entries.last().map_or(self.last, |entry| entry.seq);
         Ok(())
     }
@@ -124,9 +151,9 @@ impl Segment {
                 .map_err(SpoolError::io("open", &self.path))?;
             self.file = Some(file);
         }
-        self.file.as_mut().ok_or_else(|| {
-            SpoolError::io("open", &self.path)(io::ErrorKind::NotFound.into())
-        })
+        self.file
+            .as_mut()
+            .ok_or_else(|| SpoolError::io("open", &self.path)(io::ErrorKind::NotFound.into()))
     }
 }
 
@@ -140,7 +167,11 @@ pub(super) fn encode(first: u64, alerts: &[&Alert]) -> Result<(Vec<u8>, Vec<Entr
             .map_err(|source| SpoolError::Encode { source })?;
         lines.push(b'\n');
         let bytes = lines.len().saturating_sub(start);
-        entries.push(Entry { seq, alert: Arc::new((*alert).clone()), bytes });
+        entries.push(Entry {
+            seq,
+            alert: Arc::new((*alert).clone()),
+            bytes,
+        });
     }
     Ok((lines, entries))
 }
@@ -162,5 +193,8 @@ pub(super) fn paths(dir: &Path) -> Result<Vec<PathBuf>, SpoolError> {
 /// The number in the name of a spool file; `None` for any other file.
 pub(super) fn number(path: &Path) -> Option<u64> {
     let name = path.file_name()?.to_str()?;
-    name.strip_prefix("spool-")?.strip_suffix(".ndjson")?.parse().ok()
+    name.strip_prefix("spool-")?
+        .strip_suffix(".ndjson")?
+        .parse()
+        .ok()
 }

@@ -1,0 +1,213 @@
+//! The peers of `guard.sock`: who is there, what they said, what they are to be told.
+//!
+//! What this room is for: accepting, naming, flushing and closing connections. What it does not
+//! do: read a message. A peer that is closed is gone at once; an answer to one that has left goes
+//! nowhere, and nobody else notices.
+
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixListener;
+
+use daemon::lines::Lines;
+use nix::poll::{PollFd, PollFlags};
+use protocol::frame::{ErrorBody, ErrorCode, Head, Message};
+use protocol::guard::GuardReply;
+
+use crate::door::{self, Rank};
+use crate::wire::{Read, Wire};
+
+/// Connections at a time: a gateway, a few operators, and room for mistakes.
+const MOST_PEERS: usize = 64;
+
+/// One connection, never another one that took its place later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PeerId {
+    place: usize,
+    serial: u64,
+}
+
+#[derive(Debug)]
+struct Peer {
+    wire: Wire,
+    serial: u64,
+    rank: Rank,
+    /// Closed as soon as everything queued is written.
+    closing: bool,
+    /// Has something queued that was not flushed yet.
+    dirty: bool,
+}
+
+/// All connections.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    listener: UnixListener,
+    peers: Vec<Option<Peer>>,
+    next_serial: u64,
+}
+
+impl Connections {
+    /// Serves this listening socket.
+    pub(crate) fn new(listener: UnixListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self { listener, peers: Vec::new(), next_serial: 0 })
+    }
+
+    /// What the loop is to wait for at the door.
+    pub(crate) fn door(&self) -> PollFd<'_> {
+        PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)
+    }
+
+    /// What the loop is to wait for from each peer.
+    pub(crate) fn interests(&self) -> impl Iterator<Item = (PeerId, PollFd<'_>)> {
+        self.peers.iter().enumerate().filter_map(|(place, slot)| {
+            let peer = slot.as_ref()?;
+            Some((PeerId { place, serial: peer.serial }, peer.wire.interest(!peer.closing)))
+        })
+    }
+
+    /// Takes everybody who waits at the door.
+    pub(crate) fn accept(&mut self, operator_group: Option<&str>) {
+        loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => {
+                    let rank = door::rank(&stream, operator_group);
+                    match Wire::new(stream) {
+                        Ok(wire) => self.admit(wire, rank),
+                        Err(error) => tracing::warn!(%error, "a connection could not be set up"),
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Reads what a peer has sent; `None` if it has left. The lines are to be given back.
+    pub(crate) fn read(&mut self, id: PeerId, scratch: &mut [u8]) -> Option<(Lines, Read)> {
+        let peer = self.get(id)?;
+        let read = peer.wire.read(scratch).unwrap_or(Read::Ended);
+        Some((peer.wire.take_lines(), read))
+    }
+
+    /// Puts back the lines that [`Connections::read`] took out.
+    pub(crate) fn give_back(&mut self, id: PeerId, lines: Lines) {
+        if let Some(peer) = self.get(id) {
+            peer.wire.give_back(lines);
+        }
+    }
+
+    /// What a peer may do; a stranger's rank if it has left.
+    pub(crate) fn rank(&mut self, id: PeerId) -> Rank {
+        self.get(id).map_or(Rank::Stranger, |peer| peer.rank)
+    }
+
+    /// Whether what a peer says is still listened to.
+    pub(crate) fn listens(&mut self, id: PeerId) -> bool {
+        self.get(id).is_some_and(|peer| !peer.closing)
+    }
+
+    /// Queues a message. What does not fit a line becomes an error answer.
+    pub(crate) fn tell<M: Message>(&mut self, id: PeerId, head: Head, message: &M) {
+        let Some(peer) = self.get(id) else { return };
+        peer.dirty = true;
+        if let Err(error) = peer.wire.queue(head, message) {
+            tracing::error!(kind = message.kind(), %error, "a message could not be written");
+            if let Err(error) = peer.wire.queue(head, &GuardReply::Error(error)) {
+                tracing::error!(%error, "nor could the error that says so");
+            }
+        }
+    }
+
+    /// Queues an error answer, and hangs up after it if it is of that kind.
+    pub(crate) fn refuse(&mut self, id: PeerId, request: Option<u64>, error: ErrorBody) {
+        let closes = error.closes();
+        self.tell(id, Head { id: request, deadline: None }, &GuardReply::Error(error));
+        if closes {
+            self.hang_up(id);
+        }
+    }
+
+    /// Closes a connection once everything queued has been written.
+    pub(crate) fn hang_up(&mut self, id: PeerId) {
+        if let Some(peer) = self.get(id) {
+            peer.closing = true;
+            peer.dirty = true;
+        }
+    }
+
+    /// The socket takes bytes again.
+    pub(crate) fn writable(&mut self, id: PeerId) {
+        if let Some(peer) = self.get(id)
+            && !peer.wire.is_flushed()
+        {
+            peer.dirty = true;
+        }
+    }
+
+    /// Writes what is queued for everybody; whoever reads too slowly is dropped. Gives back who
+    /// has gone.
+    pub(crate) fn flush(&mut self) -> Vec<PeerId> {
+        let mut gone = Vec::new();
+        for (place, slot) in self.peers.iter_mut().enumerate() {
+            let Some(peer) = slot.as_mut().filter(|peer| peer.dirty) else { continue };
+            peer.dirty = false;
+            let over = match peer.wire.flush() {
+                Ok(()) => peer.closing && peer.wire.is_flushed(),
+                Err(error) => {
+                    tracing::debug!(%error, "a connection was dropped");
+                    true
+                }
+            };
+            if over {
+                gone.push(PeerId { place, serial: peer.serial });
+            }
+        }
+        for id in &gone {
+            self.close(*id);
+        }
+        gone
+    }
+
+    /// Forgets a connection at once.
+    pub(crate) fn close(&mut self, id: PeerId) {
+        if let Some(slot) = self.peers.get_mut(id.place)
+            && slot.as_ref().is_some_and(|peer| peer.serial == id.serial)
+        {
+            *slot = None;
+        }
+    }
+
+    fn admit(&mut self, mut wire: Wire, rank: Rank) {
+        let free = self.peers.iter().position(Option::is_none);
+        let place = free.unwrap_or(self.peers.len());
+        let no = if rank == Rank::Stranger {
+            Some("only the gateway and the operator may connect here; bots use gateway.sock")
+        } else if place >= MOST_PEERS {
+            Some("too many connections; close one first")
+        } else {
+            None
+        };
+        if let Some(no) = no {
+            let error = GuardReply::Error(ErrorBody::new(ErrorCode::Forbidden, no));
+            let told = wire.queue(Head::push(), &error).is_ok() && wire.flush().is_ok();
+            tracing::warn!(told, "a connection was refused: {no}");
+            return;
+        }
+        self.next_serial = self.next_serial.saturating_add(1);
+        let peer =
+            Peer { wire, serial: self.next_serial, rank, closing: false, dirty: false };
+        match self.peers.get_mut(place) {
+            Some(slot) => *slot = Some(peer),
+            None => self.peers.push(Some(peer)),
+        }
+    }
+
+    fn get(&mut self, id: PeerId) -> Option<&mut Peer> {
+        let peer = self.peers.get_mut(id.place)?.as_mut()?;
+        (peer.serial == id.serial).then_some(peer)
+    }
+}
