@@ -1,3 +1,58 @@
-//! The venue's wire. (Being built: signing first.)
+//! The venue's wire: its JSON, its signature, its limits, its clock.
+//!
+//! What this room is for: asking Zoomex V3 and reading what it answers, into the words of
+//! `protocol::venue`. What it does not do: decide what may be sent (the guard does), hold orders or
+//! positions, load keys, or retry an order.
+//!
+//! How the gateway uses it:
+//! 1. [`install_crypto_provider`] first thing in `main`.
+//! 2. [`connect`] with [`Settings`], [`Credentials`] and [`Surroundings`]: a [`Reader`] (clones
+//!    share everything) and the one [`Trader`].
+//! 3. [`Reader::sync_clock`] before any signed call, and now and then after.
+//! 4. On an error of a POST: [`ExchangeError::is_ambiguous`] means look it up by link id
+//!    ([`Reader::find_order`]); anything else means that nothing is there.
+//!
+//! Only 10002 (time stamp outside the window, never executed) is sent again by the client itself,
+//! once, after a sync.
 
+mod client;
+mod clock;
+mod credentials;
+mod error;
+mod limiter;
+mod number;
+mod reader;
 pub mod signing;
+mod trader;
+mod venue;
+mod wire;
+
+pub use client::{Settings, Surroundings, Throttle};
+pub use clock::VenueClock;
+pub use credentials::Credentials;
+pub use error::ExchangeError;
+pub use limiter::{BAN_MS, Cause};
+pub use number::FieldError;
+pub use reader::{AccountType, Reader};
+pub use trader::Trader;
+pub use venue::Venue;
+pub use wire::orders::{AmendOrder, NewOrder, OrderName};
+
+/// Makes ring the one crypto provider of this process. Later calls change nothing.
+pub fn install_crypto_provider() {
+    // It fails only if a provider is there already, and this is the only one in the tree.
+    drop(rustls::crypto::ring::default_provider().install_default());
+}
+
+/// Makes the two halves of a client. Nothing is sent yet.
+pub fn connect(
+    settings: Settings,
+    credentials: Credentials,
+    surroundings: Box<dyn Surroundings>,
+) -> Result<(Reader, Trader), ExchangeError> {
+    let shared = client::Shared::new(settings, credentials, surroundings)?;
+    Ok((
+        Reader::over(std::sync::Arc::clone(&shared)),
+        Trader::over(shared),
+    ))
+}

@@ -1,0 +1,417 @@
+//! One signed call: its turn, its signature, its answer sorted.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use protocol::{BootMs, VenueMs};
+use reqwest::header::{HeaderMap, HeaderValue};
+use serde::de::DeserializeOwned;
+
+use crate::clock::VenueClock;
+use crate::credentials::Credentials;
+use crate::error::{ExchangeError, code};
+use crate::limiter::{BAN_MS, Cause, Class, Limiter, Turn};
+use crate::signing::rest_signature;
+use crate::wire::envelope::Envelope;
+use crate::wire::market::TimeResult;
+
+/// The largest answer that is read.
+const BODY_MOST: usize = 8 * 1024 * 1024;
+
+/// A sleep that the limiter asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Throttle {
+    /// The call that waits.
+    pub call: &'static str,
+    /// How long.
+    pub sleep_ms: u64,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// How to reach the venue.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Scheme, host and port: `https://openapi-testnet.zoomex.com`.
+    pub base_url: String,
+    /// Path before every call: `/cloud/trade/v3`.
+    pub prefix: &'static str,
+    /// How long after signing the venue may still accept a request.
+    pub recv_window_ms: u32,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// The config's caps.
+    pub per_second: u32,
+    /// The config's caps.
+    pub per_minute: u32,
+}
+
+/// What the calls need from outside: no clock hides in here.
+pub trait Surroundings: Send + Sync {
+    /// Time since boot.
+    fn boot_now(&self) -> BootMs;
+    /// A request is about to sleep for the limiter.
+    fn throttled(&self, throttle: Throttle);
+    /// The venue has banned the address until then (boot clock).
+    fn banned(&self, until: BootMs);
+}
+
+/// What all calls share: connection, keys, limiter, clock.
+pub(crate) struct Shared {
+    http: reqwest::Client,
+    settings: Settings,
+    credentials: Credentials,
+    limiter: Mutex<Limiter>,
+    clock: Mutex<VenueClock>,
+    around: Box<dyn Surroundings>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) what: What<'a>,
+    pub(crate) class: Class,
+}
+
+/// What is sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum What<'a> {
+    /// GET without signature.
+    Public(&'a str),
+    /// GET with this query string.
+    Get(&'a str),
+    /// POST with this body.
+    Post(&'a str),
+}
+
+/// An answer with `retCode` 0.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    body: Vec<u8>,
+    call: &'static str,
+}
+
+impl Answer {
+    /// The `result`, read as this type.
+    pub(crate) fn result<T: DeserializeOwned>(&self) -> Result<T, ExchangeError> {
+        let envelope = read_envelope(self.call, &self.body)?;
+        let raw = envelope
+            .result
+            .map_or("{}", serde_json::value::RawValue::get);
+        serde_json::from_str(raw).map_err(|e| ExchangeError::Unreadable {
+            call: self.call,
+            why: format!("result: {e}"),
+        })
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        settings: Settings,
+        credentials: Credentials,
+        around: Box<dyn Surroundings>,
+    ) -> Result<Arc<Self>, ExchangeError> {
+        let http = reqwest::Client::builder()
+            .timeout(settings.timeout)
+            .connect_timeout(Duration::from_secs(5))
+            .redirect(reqwest::redirect::Policy::none())
+            .tcp_nodelay(true)
+            .no_proxy()
+            .build()
+            .map_err(|e| ExchangeError::NotSent {
+                call: "connect",
+                why: chain(&e),
+            })?;
+        let limiter = Limiter::new(settings.per_second, settings.per_minute);
+        Ok(Arc::new(Self {
+            http,
+            settings,
+            credentials,
+            limiter: Mutex::new(limiter),
+            clock: Mutex::new(VenueClock::new()),
+            around,
+        }))
+    }
+
+    pub(crate) fn now(&self) -> BootMs {
+        self.around.boot_now()
+    }
+
+    pub(crate) fn limiter<T>(&self, act: impl FnOnce(&mut Limiter) -> T) -> T {
+        act(&mut self.limiter.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn clock(&self) -> VenueClock {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the venue's time and sets the clock by it.
+    pub(crate) async fn sync_clock(&self) -> Result<VenueMs, ExchangeError> {
+        let call = Call {
+            name: "market/time",
+            path: "/market/time",
+            what: What::Public(""),
+            class: Class::Urgent,
+        };
+        self.my_turn(&call).await?;
+        let asked = self.now();
+        let answer = self.send_once(&call).await?;
+        let heard = self.now();
+        let said = answer
+            .result::<TimeResult>()?
+            .venue_now()
+            .map_err(ExchangeError::field(call.name))?;
+        self.clock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .sync(asked, heard, said);
+        Ok(said)
+    }
+
+    /// Sends a call in its turn. A wrong time stamp (10002) is never executed by the venue, so the
+    /// clock is synced and the call sent once more.
+    pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Answer, ExchangeError> {
+        self.my_turn(call).await?;
+        match self.send_once(call).await {
+            Err(ExchangeError::Refused {
+                code: code::TIMESTAMP,
+                ..
+            }) => {
+                self.sync_clock().await?;
+                self.my_turn(call).await?;
+                self.send_once(call).await
+            }
+            sent => sent,
+        }
+    }
+
+    /// Waits for the limiter; says so before it sleeps.
+    async fn my_turn(&self, call: &Call<'_>) -> Result<(), ExchangeError> {
+        loop {
+            let now = self.now();
+            match self.limiter(|limiter| limiter.turn(now, call.class)) {
+                Turn::Go => return Ok(()),
+                Turn::Wait(sleep_ms, cause) => {
+                    self.around.throttled(Throttle {
+                        call: call.name,
+                        sleep_ms,
+                        cause,
+                    });
+                    self.limiter(|limiter| limiter.slept(now, sleep_ms));
+                    tokio::time::sleep(Duration::from_millis(sleep_ms)).await;
+                }
+                Turn::Banned(until) => {
+                    let left_ms = until.since(now);
+                    return Err(ExchangeError::Banned {
+                        call: call.name,
+                        until,
+                        left_ms,
+                    });
+                }
+            }
+        }
+    }
+
+    async fn send_once(&self, call: &Call<'_>) -> Result<Answer, ExchangeError> {
+        let request = self.request(call)?;
+        let response = match self.http.execute(request).await {
+            Ok(response) => response,
+            Err(e) if e.is_connect() || e.is_builder() => {
+                return Err(ExchangeError::NotSent {
+                    call: call.name,
+                    why: chain(&e),
+                });
+            }
+            Err(e) => {
+                return Err(ExchangeError::Unknown {
+                    call: call.name,
+                    why: chain(&e),
+                });
+            }
+        };
+        let status = response.status();
+        self.hear_limits(response.headers());
+        if status == reqwest::StatusCode::FORBIDDEN {
+            let until = self.now().after(BAN_MS);
+            self.limiter(|limiter| limiter.venue_bans(until));
+            self.around.banned(until);
+            return Err(ExchangeError::Banned {
+                call: call.name,
+                until,
+                left_ms: BAN_MS,
+            });
+        }
+        let body = read_body(call.name, response).await?;
+        if !status.is_success() {
+            let why = format!("HTTP {status}");
+            return Err(ExchangeError::Unknown {
+                call: call.name,
+                why,
+            });
+        }
+        self.sort(call, body)
+    }
+
+    /// Makes of a body an answer or the right kind of error.
+    fn sort(&self, call: &Call<'_>, body: Vec<u8>) -> Result<Answer, ExchangeError> {
+        let (code, message) = {
+            let envelope = read_envelope(call.name, &body)?;
+            (envelope.ret_code, envelope.ret_msg.as_str().to_owned())
+        };
+        let name = call.name;
+        if code == 0 || code::NOT_MODIFIED.contains(&code) {
+            return Ok(Answer { body, call: name });
+        }
+        if code::TOO_MANY.contains(&code) {
+            // Where no header says otherwise, a second is the venue's own window.
+            let until = self.now().after(1_000);
+            self.limiter(|limiter| limiter.venue_says_wait(until));
+        }
+        if code::FATAL.contains(&code) {
+            return Err(ExchangeError::Fatal {
+                call: name,
+                code,
+                message,
+            });
+        }
+        if code::SERVER.contains(&code) {
+            let why = format!("the venue answered {code} {message}");
+            return Err(ExchangeError::Unknown { call: name, why });
+        }
+        Err(ExchangeError::Refused {
+            call: name,
+            code,
+            message,
+        })
+    }
+
+    fn request(&self, call: &Call<'_>) -> Result<reqwest::Request, ExchangeError> {
+        let (base, prefix) = (&self.settings.base_url, self.settings.prefix);
+        let url = format!("{base}{prefix}{}", call.path);
+        let builder = match call.what {
+            What::Public("") => self.http.get(url),
+            What::Public(query) => self.http.get(format!("{url}?{query}")),
+            What::Get(query) => self
+                .http
+                .get(format!("{url}?{query}"))
+                .headers(self.signed(call.name, query)?),
+            What::Post(body) => self
+                .http
+                .post(url)
+                .headers(self.signed(call.name, body)?)
+                .header("content-type", "application/json")
+                .body(body.to_owned()),
+        };
+        builder.build().map_err(|e| ExchangeError::NotSent {
+            call: call.name,
+            why: chain(&e),
+        })
+    }
+
+    fn signed(&self, call: &'static str, payload: &str) -> Result<HeaderMap, ExchangeError> {
+        let not_sent = |why: &str| ExchangeError::NotSent {
+            call,
+            why: why.to_owned(),
+        };
+        let now = self
+            .clock()
+            .at(self.now())
+            .ok_or_else(|| not_sent("the venue's clock has not been synced"))?;
+        let window = self.settings.recv_window_ms;
+        let (key, secret) = (self.credentials.key(), self.credentials.secret());
+        let sign = rest_signature(secret, now.0, key, window, payload);
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("x-bapi-api-key", key.to_owned()),
+            ("x-bapi-timestamp", now.0.to_string()),
+            ("x-bapi-recv-window", window.to_string()),
+            ("x-bapi-sign", sign),
+            ("x-bapi-sign-type", "2".to_owned()),
+        ] {
+            let mut value = HeaderValue::from_str(&value)
+                .map_err(|_| not_sent("the API key has characters that no header can carry"))?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        Ok(headers)
+    }
+
+    /// Heeds `X-Bapi-Limit-Status` (requests left) and its reset time.
+    fn hear_limits(&self, headers: &HeaderMap) {
+        let number = |name: &str| -> Option<i64> { headers.get(name)?.to_str().ok()?.parse().ok() };
+        if number("x-bapi-limit-status").is_none_or(|left| left > 0) {
+            return;
+        }
+        let reset = number("x-bapi-limit-reset-timestamp").map(VenueMs);
+        if let Some(until) = reset.and_then(|at| self.clock().boot_at(at)) {
+            self.limiter(|limiter| limiter.venue_says_wait(until));
+        }
+    }
+}
+
+async fn read_body(
+    call: &'static str,
+    mut response: reqwest::Response,
+) -> Result<Vec<u8>, ExchangeError> {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len().saturating_add(chunk.len()) <= BODY_MOST => {
+                body.extend_from_slice(&chunk);
+            }
+            Ok(Some(_)) => {
+                let why = format!("longer than {BODY_MOST} bytes");
+                return Err(ExchangeError::Unreadable { call, why });
+            }
+            Ok(None) => return Ok(body),
+            Err(e) => {
+                return Err(ExchangeError::Unknown {
+                    call,
+                    why: chain(&e),
+                });
+            }
+        }
+    }
+}
+
+fn read_envelope<'a>(call: &'static str, body: &'a [u8]) -> Result<Envelope<'a>, ExchangeError> {
+    serde_json::from_slice(body).map_err(|e| {
+        let start: String = String::from_utf8_lossy(body).chars().take(80).collect();
+        ExchangeError::Unreadable {
+            call,
+            why: format!("{e}; it begins {start:?}"),
+        }
+    })
+}
+
+/// An error and all that lies behind it, on one line; the URL stays out, it may carry a query.
+fn chain(error: &reqwest::Error) -> String {
+    let mut text = if error.is_timeout() {
+        "no answer in time".to_owned()
+    } else {
+        String::new()
+    };
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    if text.is_empty() {
+        "the request failed".to_owned()
+    } else {
+        text
+    }
+}

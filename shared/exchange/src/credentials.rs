@@ -1,0 +1,45 @@
+//! The account's key and secret; they show nowhere.
+
+use std::fmt;
+
+/// An API key and its secret. `Debug` shows neither.
+#[derive(Clone)]
+pub struct Credentials {
+    key: String,
+    secret: String,
+}
+
+impl Credentials {
+    /// Takes both, blanks and line ends around them cut off; `None` if either is empty.
+    pub fn new(key: &str, secret: &str) -> Option<Self> {
+        let (key, secret) = (key.trim().to_owned(), secret.trim().to_owned());
+        (!key.is_empty() && !secret.is_empty()).then_some(Self { key, secret })
+    }
+
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    pub(crate) fn secret(&self) -> &str {
+        &self.secret
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(hidden)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_show_nowhere() {
+        let credentials = Credentials::new(" the-key \n", "the-secret\n").unwrap();
+        assert_eq!(credentials.key(), "the-key");
+        assert_eq!(format!("{credentials:?}"), "Credentials(hidden)");
+        assert!(Credentials::new("key", "\n").is_none());
+    }
+}

@@ -1,0 +1,142 @@
+//! Public market data: time, instruments, tickers, candles.
+
+use money::{Notional, Price, Qty, Ratio};
+use protocol::venue::{Candle, Instrument, Ticker};
+use protocol::{Symbol, VenueMs};
+use serde::Deserialize;
+
+use crate::number::{FieldError, Text};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TimeResult {
+    time_nano: Text,
+}
+
+impl TimeResult {
+    pub(crate) fn venue_now(&self) -> Result<VenueMs, FieldError> {
+        self.time_nano.time("timeNano")
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct InstrumentRow {
+    symbol: Text,
+    #[serde(default)]
+    status: Text,
+    settle_coin: Text,
+    leverage_filter: LeverageFilter,
+    price_filter: PriceFilter,
+    lot_size_filter: LotFilter,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LeverageFilter {
+    max_leverage: Text,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PriceFilter {
+    tick_size: Text,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LotFilter {
+    qty_step: Text,
+    min_order_qty: Text,
+    max_order_qty: Text,
+    #[serde(default)]
+    max_mkt_order_qty: Text,
+    #[serde(default)]
+    min_notional_value: Text,
+}
+
+impl InstrumentRow {
+    pub(crate) fn instrument(&self) -> Result<Instrument, FieldError> {
+        let lots = &self.lot_size_filter;
+        let max_qty: Qty = lots.max_order_qty.required("maxOrderQty")?;
+        Ok(Instrument {
+            symbol: self.symbol.required("symbol")?,
+            settle_coin: self.settle_coin.required("settleCoin")?,
+            trading: self.status.as_str() == "Trading",
+            tick: self.price_filter.tick_size.required("tickSize")?,
+            lot: lots.qty_step.required("qtyStep")?,
+            min_qty: lots.min_order_qty.required("minOrderQty")?,
+            max_qty,
+            max_market_qty: lots
+                .max_mkt_order_qty
+                .optional("maxMktOrderQty")?
+                .unwrap_or(max_qty),
+            min_notional: lots
+                .min_notional_value
+                .optional::<Notional>("minNotionalValue")?,
+            max_leverage: self
+                .leverage_filter
+                .max_leverage
+                .required::<Ratio>("maxLeverage")?,
+        })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TickerRow {
+    symbol: Text,
+    last_price: Text,
+    mark_price: Text,
+    #[serde(default)]
+    bid1_price: Text,
+    #[serde(default)]
+    ask1_price: Text,
+}
+
+impl TickerRow {
+    /// `at` is when the answer was made; the rows carry no time of their own.
+    pub(crate) fn ticker(&self, at: VenueMs) -> Result<Ticker, FieldError> {
+        Ok(Ticker {
+            symbol: self.symbol.required("symbol")?,
+            last: self.last_price.required("lastPrice")?,
+            mark: self.mark_price.required("markPrice")?,
+            bid: self.bid1_price.nonzero("bid1Price")?,
+            ask: self.ask1_price.nonzero("ask1Price")?,
+            at,
+        })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Klines {
+    #[serde(default)]
+    symbol: Text,
+    list: Vec<Vec<Text>>,
+}
+
+impl Klines {
+    /// Oldest first; the venue sends newest first.
+    pub(crate) fn candles(&self) -> Result<Vec<Candle>, FieldError> {
+        let _symbol: Option<Symbol> = self.symbol.optional("symbol")?;
+        self.list.iter().rev().map(|row| candle(row)).collect()
+    }
+}
+
+fn candle(row: &[Text]) -> Result<Candle, FieldError> {
+    let at = |n: usize, field: &'static str| {
+        row.get(n).ok_or_else(|| FieldError {
+            field,
+            why: "is missing".to_owned(),
+        })
+    };
+    let price = |n, field| -> Result<Price, FieldError> { at(n, field)?.required(field) };
+    Ok(Candle {
+        start: at(0, "startTime")?.time("startTime")?,
+        open: price(1, "open")?,
+        high: price(2, "high")?,
+        low: price(3, "low")?,
+        close: price(4, "close")?,
+        volume: at(5, "volume")?.required("volume")?,
+    })
+}
