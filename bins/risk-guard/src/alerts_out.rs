@@ -91,9 +91,14 @@ impl AlertsOut {
             }
             let (id, deadline) = (self.next_id, now.after(PATIENCE_MS));
             self.next_id = self.next_id.saturating_add(1);
-            let sent = Sent { alert: alert.id.clone(), deadline };
+            let sent = Sent {
+                alert: alert.id.clone(),
+                deadline,
+            };
             let request = AlertsRequest::Deliver(alert);
-            let Some(wire) = self.wire.as_mut() else { return };
+            let Some(wire) = self.wire.as_mut() else {
+                return;
+            };
             if let Err(error) = wire.queue(Head::request(id, deadline), &request) {
                 // It never will fit; the log has it, and it must not hold up the others.
                 tracing::error!(alert = %sent.alert, %error, "an alert could not be sent");
@@ -107,7 +112,9 @@ impl AlertsOut {
     /// Takes the answers; gives back the ids of the alerts that are safe now.
     pub(crate) fn receive(&mut self, scratch: &mut [u8], now: BootMs) -> Vec<String> {
         let mut taken = Vec::new();
-        let Some(wire) = self.wire.as_mut() else { return taken };
+        let Some(wire) = self.wire.as_mut() else {
+            return taken;
+        };
         let read = wire.read(scratch);
         let mut lines = wire.take_lines();
         let mut refused = None;
@@ -162,7 +169,11 @@ impl AlertsOut {
     }
 
     fn lose(&mut self, now: BootMs, why: &str) {
-        tracing::debug!(why, pause_ms = self.pause_ms, "no way to the alert-forwarder; trying again");
+        tracing::debug!(
+            why,
+            pause_ms = self.pause_ms,
+            "no way to the alert-forwarder; trying again"
+        );
         self.wire = None;
         self.under_way.clear();
         self.not_before = now.after(self.pause_ms);
@@ -171,7 +182,9 @@ impl AlertsOut {
 }
 
 /// Which request a line answers, and the error if it is one.
-fn answer(line: &[u8]) -> Result<(u64, Option<protocol::frame::ErrorBody>), protocol::frame::ErrorBody> {
+fn answer(
+    line: &[u8],
+) -> Result<(u64, Option<protocol::frame::ErrorBody>), protocol::frame::ErrorBody> {
     let envelope = Envelope::read(line)?;
     let id = envelope.id.unwrap_or(0);
     match envelope.message::<AlertsReply>()? {
@@ -219,7 +232,9 @@ mod tests {
     /// Reads one request and answers it.
     fn serve(stream: &UnixStream, reply: &AlertsReply) -> String {
         let mut line = Vec::new();
-        BufReader::with_capacity(1, stream).read_until(b'\n', &mut line).unwrap();
+        BufReader::with_capacity(1, stream)
+            .read_until(b'\n', &mut line)
+            .unwrap();
         let envelope = Envelope::read(&line).unwrap();
         let mut bytes = Vec::new();
         frame::write(Head::answer(envelope.id.unwrap()), reply, &mut bytes).unwrap();

@@ -49,7 +49,11 @@ impl Connections {
     /// Serves this listening socket.
     pub(crate) fn new(listener: UnixListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        Ok(Self { listener, peers: Vec::new(), next_serial: 0 })
+        Ok(Self {
+            listener,
+            peers: Vec::new(),
+            next_serial: 0,
+        })
     }
 
     /// What the loop is to wait for at the door.
@@ -61,7 +65,13 @@ impl Connections {
     pub(crate) fn interests(&self) -> impl Iterator<Item = (PeerId, PollFd<'_>)> {
         self.peers.iter().enumerate().filter_map(|(place, slot)| {
             let peer = slot.as_ref()?;
-            Some((PeerId { place, serial: peer.serial }, peer.wire.interest(!peer.closing)))
+            Some((
+                PeerId {
+                    place,
+                    serial: peer.serial,
+                },
+                peer.wire.interest(!peer.closing),
+            ))
         })
     }
 
@@ -89,6 +99,8 @@ impl Connections {
     /// Reads what a peer has sent; `None` if it has left. The lines are to be given back.
     pub(crate) fn read(&mut self, id: PeerId, scratch: &mut [u8]) -> Option<(Lines, Read)> {
         let peer = self.get(id)?;
+        // It may have been woken because it can be written to again.
+        peer.dirty |= !peer.wire.is_flushed();
         let read = peer.wire.read(scratch).unwrap_or(Read::Ended);
         Some((peer.wire.take_lines(), read))
     }
@@ -125,7 +137,14 @@ impl Connections {
     /// Queues an error answer, and hangs up after it if it is of that kind.
     pub(crate) fn refuse(&mut self, id: PeerId, request: Option<u64>, error: ErrorBody) {
         let closes = error.closes();
-        self.tell(id, Head { id: request, deadline: None }, &GuardReply::Error(error));
+        self.tell(
+            id,
+            Head {
+                id: request,
+                deadline: None,
+            },
+            &GuardReply::Error(error),
+        );
         if closes {
             self.hang_up(id);
         }
@@ -139,21 +158,14 @@ impl Connections {
         }
     }
 
-    /// The socket takes bytes again.
-    pub(crate) fn writable(&mut self, id: PeerId) {
-        if let Some(peer) = self.get(id)
-            && !peer.wire.is_flushed()
-        {
-            peer.dirty = true;
-        }
-    }
-
     /// Writes what is queued for everybody; whoever reads too slowly is dropped. Gives back who
     /// has gone.
     pub(crate) fn flush(&mut self) -> Vec<PeerId> {
         let mut gone = Vec::new();
         for (place, slot) in self.peers.iter_mut().enumerate() {
-            let Some(peer) = slot.as_mut().filter(|peer| peer.dirty) else { continue };
+            let Some(peer) = slot.as_mut().filter(|peer| peer.dirty) else {
+                continue;
+            };
             peer.dirty = false;
             let over = match peer.wire.flush() {
                 Ok(()) => peer.closing && peer.wire.is_flushed(),
@@ -163,7 +175,10 @@ impl Connections {
                 }
             };
             if over {
-                gone.push(PeerId { place, serial: peer.serial });
+                gone.push(PeerId {
+                    place,
+                    serial: peer.serial,
+                });
             }
         }
         for id in &gone {
@@ -198,8 +213,13 @@ impl Connections {
             return;
         }
         self.next_serial = self.next_serial.saturating_add(1);
-        let peer =
-            Peer { wire, serial: self.next_serial, rank, closing: false, dirty: false };
+        let peer = Peer {
+            wire,
+            serial: self.next_serial,
+            rank,
+            closing: false,
+            dirty: false,
+        };
         match self.peers.get_mut(place) {
             Some(slot) => *slot = Some(peer),
             None => self.peers.push(Some(peer)),

@@ -3,9 +3,9 @@
 //! The newest hello wins: a gateway that was restarted must not wait for its dead predecessor's
 //! connection to be noticed. What this room does not do: speak; the loop does.
 
+use protocol::BootMs;
 use protocol::frame::ErrorBody;
 use protocol::guard::Observe;
-use protocol::BootMs;
 
 use crate::connections::PeerId;
 use crate::snapshot_parts::Parts;
@@ -42,7 +42,12 @@ impl GatewaySeat {
     pub(crate) fn take(&mut self, peer: PeerId, now: BootMs) -> Option<PeerId> {
         let before = self.peer().filter(|before| *before != peer);
         let parts = Parts::default();
-        self.taken = Some(Taken { peer, parts, lease_due: now, commands_due: now });
+        self.taken = Some(Taken {
+            peer,
+            parts,
+            lease_due: now,
+            commands_due: now,
+        });
         before
     }
 
@@ -65,7 +70,9 @@ impl GatewaySeat {
 
     /// Whether a snapshot has begun and not ended.
     pub(crate) fn is_half_told(&self) -> bool {
-        self.taken.as_ref().is_some_and(|taken| taken.parts.pending())
+        self.taken
+            .as_ref()
+            .is_some_and(|taken| taken.parts.pending())
     }
 
     /// Whether a lease is due; if so, the next is due a third of the lease later, so that one lost

@@ -110,7 +110,12 @@ mod tests {
 
     fn part(begun: i64, more: bool, symbols: &[&str]) -> Observe {
         let what = Observation::Positions(symbols.iter().map(|s| position(s)).collect());
-        Observe { begun: VenueMs(begun), begun_boot: BootMs(1), more, what }
+        Observe {
+            begun: VenueMs(begun),
+            begun_boot: BootMs(1),
+            more,
+            what,
+        }
     }
 
     #[test]
@@ -144,10 +149,16 @@ mod tests {
             ask: None,
             at: VenueMs(1),
         };
-        let other = Observe { what: Observation::Tickers(vec![ticker]), ..part(1, false, &[]) };
+        let other = Observe {
+            what: Observation::Tickers(vec![ticker]),
+            ..part(1, false, &[])
+        };
         assert!(parts.add(other).is_err());
         assert!(!parts.pending());
-        let single = Observe { what: Observation::Synced, ..part(1, false, &[]) };
+        let single = Observe {
+            what: Observation::Synced,
+            ..part(1, false, &[])
+        };
         parts.add(part(1, true, &["A"])).unwrap();
         assert!(parts.add(single).is_err());
     }

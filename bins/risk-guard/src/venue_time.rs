@@ -74,14 +74,23 @@ impl VenueTime {
             .and_then(|stamp| offset_of(stamp.venue, stamp.boot))
             .or_else(|| offset_of(wall, boot))
             .unwrap_or(0);
-        Self { boot_id, offset, known: journal.is_some(), candidate: None }
+        Self {
+            boot_id,
+            offset,
+            known: journal.is_some(),
+            candidate: None,
+        }
     }
 
     /// The stamp of an input that comes now.
     pub(crate) fn stamp(&self, boot: BootMs) -> Stamp {
         let since_boot = i64::try_from(boot.0).unwrap_or(i64::MAX);
         let venue = VenueMs(since_boot.saturating_add(self.offset));
-        Stamp { venue, boot, boot_id: self.boot_id }
+        Stamp {
+            venue,
+            boot,
+            boot_id: self.boot_id,
+        }
     }
 
     /// Takes the clocks of one observation. A stamp from the future of the boot clock is none.
@@ -108,7 +117,11 @@ impl VenueTime {
                 Step::Taken { by_ms }
             }
             Some(_) | None => {
-                self.candidate = Some(Candidate { offset, seen: 1, first: now });
+                self.candidate = Some(Candidate {
+                    offset,
+                    seen: 1,
+                    first: now,
+                });
                 Step::Doubted { by_ms }
             }
         }
@@ -147,7 +160,11 @@ mod tests {
 
     #[test]
     fn a_restart_within_a_boot_keeps_the_offset_another_boot_does_not() {
-        let last = |boot: &str| Stamp { venue: VenueMs(9000), boot: BootMs(400), boot_id: id(boot) };
+        let last = |boot: &str| Stamp {
+            venue: VenueMs(9000),
+            boot: BootMs(400),
+            boot_id: id(boot),
+        };
         let same = VenueTime::start(VenueMs(WALL), BootMs(1000), id("b"), Some(last("b")));
         assert_eq!(same.stamp(BootMs(1000)).venue, VenueMs(9600));
         assert!(same.known());
@@ -158,7 +175,10 @@ mod tests {
     #[test]
     fn small_steps_are_taken_at_once() {
         let mut time = started();
-        assert_eq!(time.observe(VenueMs(WALL + 3000), BootMs(1000), BootMs(1100)), Step::Small);
+        assert_eq!(
+            time.observe(VenueMs(WALL + 3000), BootMs(1000), BootMs(1100)),
+            Step::Small
+        );
         assert_eq!(time.stamp(BootMs(1100)).venue, VenueMs(WALL + 3100));
     }
 
@@ -166,13 +186,20 @@ mod tests {
     fn one_wild_stamp_changes_nothing() {
         let mut time = started();
         let wild = VenueMs(WALL + 86_400_000);
-        assert!(matches!(time.observe(wild, BootMs(1000), BootMs(1000)), Step::Doubted { .. }));
+        assert!(matches!(
+            time.observe(wild, BootMs(1000), BootMs(1000)),
+            Step::Doubted { .. }
+        ));
         assert_eq!(time.stamp(BootMs(1000)).venue, VenueMs(WALL));
         time.observe(VenueMs(WALL), BootMs(1000), BootMs(1000));
         for n in 0..2 {
             time.observe(wild, BootMs(1000), BootMs(1000 + n));
         }
-        assert_eq!(time.stamp(BootMs(1000)).venue, VenueMs(WALL), "the row was broken");
+        assert_eq!(
+            time.stamp(BootMs(1000)).venue,
+            VenueMs(WALL),
+            "the row was broken"
+        );
     }
 
     #[test]
@@ -184,7 +211,10 @@ mod tests {
             .map(|boot| time.observe(far(boot), BootMs(boot), BootMs(boot)))
             .collect();
         let by_ms = 86_400_000 + 1000;
-        assert_eq!(steps[..3], [Step::Doubted { by_ms }, Step::Small, Step::Taken { by_ms }]);
+        assert_eq!(
+            steps[..3],
+            [Step::Doubted { by_ms }, Step::Small, Step::Taken { by_ms }]
+        );
         assert_eq!(time.stamp(BootMs(9000)).venue, far(9000));
     }
 

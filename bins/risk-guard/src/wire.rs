@@ -40,7 +40,12 @@ impl Wire {
     /// A connected socket; it does not block from here on.
     pub(crate) fn new(stream: UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self { stream, input: Lines::new(), output: Vec::new(), written: 0 })
+        Ok(Self {
+            stream,
+            input: Lines::new(),
+            output: Vec::new(),
+            written: 0,
+        })
     }
 
     /// The socket itself.
@@ -88,7 +93,11 @@ impl Wire {
     /// Writes what can be written now. An error means that the wire is of no use any more, also
     /// when its reader is too slow.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        while let Some(rest) = self.output.get(self.written..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = self
+            .output
+            .get(self.written..)
+            .filter(|rest| !rest.is_empty())
+        {
             match self.stream.write(rest) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => self.written = self.written.saturating_add(n),
@@ -118,7 +127,10 @@ impl Wire {
 }
 
 fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::wildcard_enum_match_arm,
     reason = "a test may fail loudly"
 )]
 
@@ -50,7 +51,7 @@ fn what_was_allowed_survives_a_kill_and_blocks_until_it_is_resolved() {
 
     guard.start(CONFIG, &[]);
     let (mut gateway, welcome) = Peer::gateway(&guard.socket());
-    assert_eq!(welcome.unresolved, [approval.clone()]);
+    assert_eq!(welcome.unresolved, std::slice::from_ref(&approval));
     assert_eq!(gateway.status().unresolved, 1);
     sync(&mut gateway);
     let denial = gateway.refused(&intent("two"));
@@ -58,10 +59,15 @@ fn what_was_allowed_survives_a_kill_and_blocks_until_it_is_resolved() {
 
     let outcome = OutcomeReport {
         approval_id: approval.approval_id,
-        outcome: Outcome::NotSent { why: "it never left".into() },
+        outcome: Outcome::NotSent {
+            why: "it never left".into(),
+        },
         signed_at: None,
     };
-    assert_eq!(gateway.ask(&GuardRequest::Outcome(outcome)), GuardReply::Done(Empty {}));
+    assert_eq!(
+        gateway.ask(&GuardRequest::Outcome(outcome)),
+        GuardReply::Done(Empty {})
+    );
     assert_eq!(gateway.status().unresolved, 0);
     gateway.approved(&intent("three"));
     guard.await_log(Tag::StateLoad.name());
@@ -79,7 +85,10 @@ fn an_outcome_that_was_acknowledged_survives_a_kill() {
         outcome: Outcome::Accepted { order_id },
         signed_at: Some(player::wall_ms()),
     };
-    assert_eq!(gateway.ask(&GuardRequest::Outcome(outcome.clone())), GuardReply::Done(Empty {}));
+    assert_eq!(
+        gateway.ask(&GuardRequest::Outcome(outcome.clone())),
+        GuardReply::Done(Empty {})
+    );
     guard.kill();
     guard.start(CONFIG, &[]);
     let (mut gateway, _) = Peer::gateway(&guard.socket());
@@ -135,7 +144,10 @@ fn garbage_costs_its_sender_the_connection_and_nobody_else() {
     let long_line = vec![b'x'; MAX_LINE + 10];
     let table: [(&[u8], ErrorCode); 3] = [
         (b"hello there\n", ErrorCode::Malformed),
-        (b"{\"v\":99,\"id\":1,\"type\":\"status\"}\n", ErrorCode::Version),
+        (
+            b"{\"v\":99,\"id\":1,\"type\":\"status\"}\n",
+            ErrorCode::Version,
+        ),
         (&long_line, ErrorCode::TooLong),
     ];
     for (bytes, code) in table {
@@ -146,7 +158,10 @@ fn garbage_costs_its_sender_the_connection_and_nobody_else() {
         assert!(ended, "{code:?}");
     }
     let mut operator = guard.connect();
-    for (text, code) in [("sing", ErrorCode::UnknownType), ("operator", ErrorCode::BadBody)] {
+    for (text, code) in [
+        ("sing", ErrorCode::UnknownType),
+        ("operator", ErrorCode::BadBody),
+    ] {
         let line = format!(
             "{{\"v\":1,\"id\":5,\"type\":\"{text}\",\"deadline_ms\":{},\"body\":{{\"x\":1}}}}\n",
             boot_ms().0 + 5000
@@ -154,7 +169,11 @@ fn garbage_costs_its_sender_the_connection_and_nobody_else() {
         operator.send_bytes(line.as_bytes());
         assert_eq!(operator.error().0.code, code);
     }
-    assert_eq!(operator.status().state, TradingState::Active, "it still may ask");
+    assert_eq!(
+        operator.status().state,
+        TradingState::Active,
+        "it still may ask"
+    );
     gateway.approved(&intent("unaffected"));
 }
 
@@ -214,7 +233,10 @@ fn half_a_snapshot_is_no_snapshot() {
     let mut part = observe(Observation::Positions(vec![long("3")]));
     part.more = true;
     gateway.tell(part);
-    assert!(gateway.status().positions.is_empty(), "nothing is judged before the last part");
+    assert!(
+        gateway.status().positions.is_empty(),
+        "nothing is judged before the last part"
+    );
     gateway.tell(observe(Observation::Positions(vec![])));
     assert_eq!(gateway.status().positions.len(), 1);
 }
@@ -260,7 +282,11 @@ fn a_config_is_checked_first_and_in_force_later() {
     let one = CONFIG.replace("sessionMaxTrades: 10", "sessionMaxTrades: 1");
     match guard.prepare(2, "perps:\n  sessionMaxTrade: 1\n") {
         Report::Refused(refused) => {
-            assert!(refused.reason.contains("perps.yaml:2:3"), "{}", refused.reason);
+            assert!(
+                refused.reason.contains("perps.yaml:2:3"),
+                "{}",
+                refused.reason
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -274,7 +300,11 @@ fn a_config_is_checked_first_and_in_force_later() {
     let (mut gateway, _) = Peer::gateway(&guard.socket());
     sync(&mut gateway);
     gateway.approved(&intent("one"));
-    assert_eq!(gateway.status().generation, Generation(1), "prepared is not in force");
+    assert_eq!(
+        gateway.status().generation,
+        Generation(1),
+        "prepared is not in force"
+    );
     guard.say(&protocol::control::Order::Commit(Generation(4)));
     let applied = guard.report_that(|report| !matches!(report, Report::Heartbeat(_)));
     assert_eq!(applied, Report::Applied(Generation(4)));
@@ -290,12 +320,18 @@ fn a_new_session_is_a_word_of_the_command_line() {
     let first = guard.connect().status().session.id;
     guard.kill();
     guard.start(CONFIG, &[]);
-    assert_eq!(guard.connect().status().session.id, first, "a crash ends no session");
+    assert_eq!(
+        guard.connect().status().session.id,
+        first,
+        "a crash ends no session"
+    );
     guard.kill();
     guard.start(CONFIG, &["--new-session"]);
     assert!(guard.connect().status().session.id > first);
     let mut operator = guard.connect();
-    let reset = Verb::Reset { what: ResetTarget::DailyLoss };
+    let reset = Verb::Reset {
+        what: ResetTarget::DailyLoss,
+    };
     assert!(matches!(operator.operate(reset), GuardReply::VerbDone(_)));
 }
 
@@ -321,7 +357,9 @@ fn it_ends_with_its_supervisor() {
 
 #[test]
 fn started_by_hand_it_says_what_to_start() {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_perps-guard")).output().unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_perps-guard"))
+        .output()
+        .unwrap();
     assert!(!output.status.success());
     let words = String::from_utf8(output.stderr).unwrap();
     assert!(words.contains("perps-supervisor"), "{words}");

@@ -6,6 +6,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::wildcard_enum_match_arm,
     reason = "a test may fail loudly"
 )]
 
@@ -34,7 +35,9 @@ fn a_deleted_snapshot_is_written_again_and_resets_nothing() {
     let file = guard.dir().join("data/perps_state.json");
     assert!(file.exists(), "there from the start");
     fs::remove_file(&file).unwrap();
-    until("the snapshot to be written again", || file.exists().then_some(()));
+    until("the snapshot to be written again", || {
+        file.exists().then_some(())
+    });
     guard.await_log("deleted");
     guard.kill();
     guard.start(CONFIG, &[]);
@@ -45,7 +48,10 @@ fn a_deleted_snapshot_is_written_again_and_resets_nothing() {
 fn a_snapshot_deleted_before_the_start_resets_the_counters_and_keeps_the_halt() {
     let mut guard = Supervisor::started(CONFIG);
     let mut operator = guard.connect();
-    assert!(matches!(operator.operate(Verb::Halt { flatten: false }), GuardReply::VerbDone(_)));
+    assert!(matches!(
+        operator.operate(Verb::Halt { flatten: false }),
+        GuardReply::VerbDone(_)
+    ));
     guard.kill();
     fs::remove_file(guard.dir().join("data/perps_state.json")).unwrap();
     guard.start(CONFIG, &[]);
@@ -81,7 +87,10 @@ fn two_guards_never_own_one_state() {
     assert_eq!(second.prepare(1, CONFIG), Report::Prepared(Generation(1)));
     second.say(&Order::Commit(Generation(1)));
     let report = second.report_that(|report| matches!(report, Report::Failing(_)));
-    assert!(matches!(&report, Report::Failing(why) if why.contains("is held by")), "{report:?}");
+    assert!(
+        matches!(&report, Report::Failing(why) if why.contains("is held by")),
+        "{report:?}"
+    );
     assert!(!second.ended().success());
 }
 
@@ -89,7 +98,10 @@ fn two_guards_never_own_one_state() {
 fn an_alert_is_told_until_it_is_taken_also_after_a_kill() {
     let mut guard = Supervisor::started(CONFIG);
     let mut operator = guard.connect();
-    assert!(matches!(operator.operate(Verb::Halt { flatten: false }), GuardReply::VerbDone(_)));
+    assert!(matches!(
+        operator.operate(Verb::Halt { flatten: false }),
+        GuardReply::VerbDone(_)
+    ));
     assert!(operator.status().alerts_waiting > 0);
     guard.kill();
     let forwarder = UnixListener::bind(guard.dir().join("run/alerts.sock")).unwrap();
@@ -110,7 +122,9 @@ fn an_alert_is_told_until_it_is_taken_also_after_a_kill() {
         (&stream).write_all(&bytes).unwrap();
     }
     let mut operator = guard.connect();
-    until("the outbox to be empty", || (operator.status().alerts_waiting == 0).then_some(()));
+    until("the outbox to be empty", || {
+        (operator.status().alerts_waiting == 0).then_some(())
+    });
 }
 
 #[test]
@@ -142,12 +156,20 @@ fn a_full_disk_stops_entries_and_never_an_exit() {
         }
     }
     let refused = refused.expect("the disk ran full");
-    assert!(refused.message.contains("room") || refused.message.contains("disk"), "{refused:?}");
+    assert!(
+        refused.message.contains("room") || refused.message.contains("disk"),
+        "{refused:?}"
+    );
     assert!(gateway.status().state_fault.is_some());
-    assert!(matches!(gateway.authorize(&exit("out")), Decision::Approved(_)));
+    assert!(matches!(
+        gateway.authorize(&exit("out")),
+        Decision::Approved(_)
+    ));
 
     disk.free();
-    until("the fault to end", || gateway.status().state_fault.is_none().then_some(()));
+    until("the fault to end", || {
+        gateway.status().state_fault.is_none().then_some(())
+    });
     drop(gateway);
     drop(guard);
 }

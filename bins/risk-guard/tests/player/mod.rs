@@ -3,7 +3,7 @@
 //! It speaks the wire with its own few lines, so that a fault of the guard's framing cannot hide
 //! behind the same fault here.
 
-#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test program uses a part of it")]
 
 mod peer;
 mod supervisor;
@@ -11,15 +11,15 @@ mod venue;
 
 use std::time::{Duration, Instant};
 
-pub use peer::Peer;
-pub use supervisor::{Supervisor, sigcont, sigstop};
-pub use venue::{exit, intent, long, observe, sync, sync_with, wallet};
+pub(crate) use peer::Peer;
+pub(crate) use supervisor::{Supervisor, sigcont, sigstop};
+pub(crate) use venue::{exit, intent, long, observe, sync, sync_with};
 
 /// How long anything awaited may take.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The profile that the tests run under.
-pub const CONFIG: &str = "\
+pub(crate) const CONFIG: &str = "\
 trading:
   max_daily_risk: 0.02
 risk_management:
@@ -34,21 +34,24 @@ perps:
 ";
 
 /// Milliseconds since boot.
-pub fn boot_ms() -> protocol::BootMs {
+pub(crate) fn boot_ms() -> protocol::BootMs {
     let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).unwrap();
     let ms = now.tv_sec() * 1000 + now.tv_nsec() / 1_000_000;
     protocol::BootMs(u64::try_from(ms).unwrap())
 }
 
 /// Milliseconds since 1970 by this machine's clock.
-pub fn wall_ms() -> protocol::VenueMs {
+pub(crate) fn wall_ms() -> protocol::VenueMs {
     let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_REALTIME).unwrap();
     protocol::VenueMs(now.tv_sec() * 1000 + now.tv_nsec() / 1_000_000)
 }
 
 /// Polls until `probe` gives something; fails the test with `what` after [`PATIENCE`].
-#[allow(clippy::disallowed_methods, reason = "a test waits by this machine's clock")]
-pub fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a test waits by this machine's clock"
+)]
+pub(crate) fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = probe() {

@@ -16,25 +16,30 @@ use protocol::{Decision, Denial, Generation, Intent};
 use super::{PATIENCE, boot_ms};
 
 /// One connection.
-pub struct Peer {
+pub(crate) struct Peer {
     stream: UnixStream,
     lines: BufReader<UnixStream>,
     next_id: u64,
     /// What came of its own accord while an answer was awaited.
-    pub pushes: Vec<GuardPush>,
+    pub(crate) pushes: Vec<GuardPush>,
 }
 
 impl Peer {
     /// Connects.
-    pub fn connect(path: &Path) -> Self {
+    pub(crate) fn connect(path: &Path) -> Self {
         let stream = UnixStream::connect(path).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let lines = BufReader::new(stream.try_clone().unwrap());
-        Self { stream, lines, next_id: 1, pushes: Vec::new() }
+        Self {
+            stream,
+            lines,
+            next_id: 1,
+            pushes: Vec::new(),
+        }
     }
 
     /// Connects and says hello as a gateway.
-    pub fn gateway(path: &Path) -> (Self, GuardWelcome) {
+    pub(crate) fn gateway(path: &Path) -> (Self, GuardWelcome) {
         let mut peer = Self::connect(path);
         let hello = GatewayHello {
             pid: std::process::id(),
@@ -48,17 +53,17 @@ impl Peer {
     }
 
     /// Sends bytes as they are.
-    pub fn send_bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
     }
 
     /// Sends a request and gives back its id.
-    pub fn send(&mut self, request: &GuardRequest) -> u64 {
+    pub(crate) fn send(&mut self, request: &GuardRequest) -> u64 {
         self.send_until(request, boot_ms().after(5_000))
     }
 
     /// Sends a request with this deadline.
-    pub fn send_until(&mut self, request: &GuardRequest, deadline: protocol::BootMs) -> u64 {
+    pub(crate) fn send_until(&mut self, request: &GuardRequest, deadline: protocol::BootMs) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         let mut bytes = Vec::new();
@@ -68,20 +73,20 @@ impl Peer {
     }
 
     /// Tells an observation.
-    pub fn tell(&mut self, observe: Observe) {
+    pub(crate) fn tell(&mut self, observe: Observe) {
         let mut bytes = Vec::new();
         frame::write(Head::push(), &GuardNote::Observe(observe), &mut bytes).unwrap();
         self.send_bytes(&bytes);
     }
 
     /// Asks and waits for the answer.
-    pub fn ask(&mut self, request: &GuardRequest) -> GuardReply {
+    pub(crate) fn ask(&mut self, request: &GuardRequest) -> GuardReply {
         let id = self.send(request);
         self.answer_to(id)
     }
 
     /// Waits for the answer to a request.
-    pub fn answer_to(&mut self, id: u64) -> GuardReply {
+    pub(crate) fn answer_to(&mut self, id: u64) -> GuardReply {
         loop {
             let (answers, reply) = self.reply().expect("the guard closed the connection");
             if answers == Some(id) {
@@ -91,7 +96,7 @@ impl Peer {
     }
 
     /// The next answer, whatever it answers; `None` at the end of the connection.
-    pub fn reply(&mut self) -> Option<(Option<u64>, GuardReply)> {
+    pub(crate) fn reply(&mut self) -> Option<(Option<u64>, GuardReply)> {
         loop {
             let line = self.line()?;
             let envelope = Envelope::read(&line).unwrap();
@@ -104,7 +109,7 @@ impl Peer {
     }
 
     /// The next thing that comes of the guard's own accord.
-    pub fn push(&mut self) -> GuardPush {
+    pub(crate) fn push(&mut self) -> GuardPush {
         if !self.pushes.is_empty() {
             return self.pushes.remove(0);
         }
@@ -113,7 +118,7 @@ impl Peer {
     }
 
     /// The next line; `None` at the end of the connection.
-    pub fn line(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn line(&mut self) -> Option<Vec<u8>> {
         let mut line = Vec::new();
         match self.lines.read_until(b'\n', &mut line) {
             Ok(0) => None,
@@ -124,15 +129,15 @@ impl Peer {
     }
 
     /// Reads until nothing comes any more within `quiet`.
-    pub fn drain(&mut self, quiet: Duration) {
+    pub(crate) fn drain(&mut self, quiet: Duration) {
         self.stream.set_read_timeout(Some(quiet)).unwrap();
-        let mut rest = [0; 65536];
+        let mut rest = [0; 4096];
         while let Ok(1..) = self.lines.read(&mut rest) {}
         self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
     }
 
     /// Asks for leave to send an order.
-    pub fn authorize(&mut self, intent: &Intent) -> Decision {
+    pub(crate) fn authorize(&mut self, intent: &Intent) -> Decision {
         match self.ask(&GuardRequest::Authorize(intent.clone())) {
             GuardReply::Decision(decision) => decision,
             other => panic!("{other:?}"),
@@ -140,7 +145,7 @@ impl Peer {
     }
 
     /// Asks for leave and expects a no.
-    pub fn refused(&mut self, intent: &Intent) -> Denial {
+    pub(crate) fn refused(&mut self, intent: &Intent) -> Denial {
         match self.authorize(intent) {
             Decision::Denied(denial) => denial,
             other => panic!("{other:?}"),
@@ -148,7 +153,7 @@ impl Peer {
     }
 
     /// Asks for leave and expects a yes.
-    pub fn approved(&mut self, intent: &Intent) -> protocol::Approval {
+    pub(crate) fn approved(&mut self, intent: &Intent) -> protocol::Approval {
         match self.authorize(intent) {
             Decision::Approved(approval) => approval,
             other => panic!("{other:?}"),
@@ -156,7 +161,7 @@ impl Peer {
     }
 
     /// How things stand.
-    pub fn status(&mut self) -> RiskStatus {
+    pub(crate) fn status(&mut self) -> RiskStatus {
         match self.ask(&GuardRequest::Status(Empty {})) {
             GuardReply::Status(status) => status,
             other => panic!("{other:?}"),
@@ -164,12 +169,15 @@ impl Peer {
     }
 
     /// Says an operator's word.
-    pub fn operate(&mut self, verb: Verb) -> GuardReply {
-        self.ask(&GuardRequest::Operator(OperatorVerb { by: "tester".into(), verb }))
+    pub(crate) fn operate(&mut self, verb: Verb) -> GuardReply {
+        self.ask(&GuardRequest::Operator(OperatorVerb {
+            by: "tester".into(),
+            verb,
+        }))
     }
 
     /// Waits for an error answer and says whether the connection ended after it.
-    pub fn error(&mut self) -> (ErrorBody, bool) {
+    pub(crate) fn error(&mut self) -> (ErrorBody, bool) {
         match self.reply() {
             Some((_, GuardReply::Error(error))) => {
                 let closes = error.closes();
@@ -181,12 +189,12 @@ impl Peer {
     }
 
     /// Asks for nothing more.
-    pub fn hang_up(self) {
+    pub(crate) fn hang_up(self) {
         drop(self);
     }
 }
 
 /// The `type` of a message, to compare pushes by.
-pub fn kind(push: &GuardPush) -> &'static str {
+pub(crate) fn kind(push: &GuardPush) -> &'static str {
     push.kind()
 }

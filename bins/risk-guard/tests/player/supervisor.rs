@@ -19,8 +19,8 @@ use tempfile::TempDir;
 use super::{PATIENCE, Peer, until};
 
 /// A deployment of one guard.
-pub struct Supervisor {
-    _own: Option<TempDir>,
+pub(crate) struct Supervisor {
+    own: Option<TempDir>,
     dir: PathBuf,
     listener: UnixListener,
     child: Option<Running>,
@@ -35,21 +35,21 @@ struct Running {
 
 impl Supervisor {
     /// A deployment in a directory of its own, nothing started.
-    pub fn new() -> Self {
-        let own = TempDir::new().unwrap();
-        let mut supervisor = Self::at(own.path());
-        supervisor._own = Some(own);
+    pub(crate) fn new() -> Self {
+        let own_dir = TempDir::new().unwrap();
+        let mut supervisor = Self::at(own_dir.path());
+        supervisor.own = Some(own_dir);
         supervisor
     }
 
     /// A deployment in this directory, nothing started.
-    pub fn at(dir: &Path) -> Self {
+    pub(crate) fn at(dir: &Path) -> Self {
         for name in ["run", "data", "logs"] {
             fs::create_dir_all(dir.join(name)).unwrap();
         }
         let listener = UnixListener::bind(dir.join("run/guard.sock")).unwrap();
         Self {
-            _own: None,
+            own: None,
             dir: dir.to_owned(),
             listener,
             child: None,
@@ -58,14 +58,14 @@ impl Supervisor {
     }
 
     /// Starts it, applies the config and waits until it is ready.
-    pub fn started(config: &str) -> Self {
+    pub(crate) fn started(config: &str) -> Self {
         let mut supervisor = Self::new();
         supervisor.start(config, &[]);
         supervisor
     }
 
     /// Starts the guard, applies the config and waits until it is ready.
-    pub fn start(&mut self, config: &str, arguments: &[&str]) {
+    pub(crate) fn start(&mut self, config: &str, arguments: &[&str]) {
         self.spawn(arguments);
         assert_eq!(self.prepare(1, config), Report::Prepared(Generation(1)));
         self.say(&Order::Commit(Generation(1)));
@@ -82,11 +82,17 @@ impl Supervisor {
     }
 
     /// Starts the guard and says nothing to it.
-    #[allow(clippy::disallowed_methods, reason = "this test starts the program it tests")]
-    pub fn spawn(&mut self, arguments: &[&str]) {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this test starts the program it tests"
+    )]
+    pub(crate) fn spawn(&mut self, arguments: &[&str]) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let (reader, writer) = std::io::pipe().unwrap();
-        let map = |fd: OwnedFd, child_fd| FdMapping { parent_fd: fd, child_fd };
+        let map = |fd: OwnedFd, child_fd| FdMapping {
+            parent_fd: fd,
+            child_fd,
+        };
         let mut command = Command::new(env!("CARGO_BIN_EXE_perps-guard"));
         command
             .args(arguments)
@@ -111,11 +117,15 @@ impl Supervisor {
         });
         ours.set_read_timeout(Some(PATIENCE)).unwrap();
         let reports = BufReader::new(ours.try_clone().unwrap());
-        self.child = Some(Running { child, control: ours, reports });
+        self.child = Some(Running {
+            child,
+            control: ours,
+            reports,
+        });
     }
 
     /// Writes a generation down, asks the guard to check it and gives back its answer.
-    pub fn prepare(&mut self, number: u64, config: &str) -> Report {
+    pub(crate) fn prepare(&mut self, number: u64, config: &str) -> Report {
         let path = self.dir.join(format!("run/config-g{number}.yaml"));
         fs::write(&path, config).unwrap();
         self.say(&Order::Prepare(Prepare {
@@ -128,14 +138,14 @@ impl Supervisor {
     }
 
     /// Says something on the control channel.
-    pub fn say(&mut self, order: &Order) {
+    pub(crate) fn say(&mut self, order: &Order) {
         let mut bytes = Vec::new();
         frame::write(Head::push(), order, &mut bytes).unwrap();
         self.running().control.write_all(&bytes).unwrap();
     }
 
     /// The next report; `None` when the guard has closed the channel.
-    pub fn report(&mut self) -> Option<Report> {
+    pub(crate) fn report(&mut self) -> Option<Report> {
         let mut line = Vec::new();
         match self.running().reports.read_until(b'\n', &mut line) {
             Ok(0) => None,
@@ -146,7 +156,7 @@ impl Supervisor {
     }
 
     /// The next report that fits.
-    pub fn report_that(&mut self, fits: impl Fn(&Report) -> bool) -> Report {
+    pub(crate) fn report_that(&mut self, fits: impl Fn(&Report) -> bool) -> Report {
         loop {
             match self.report() {
                 Some(report) if fits(&report) => return report,
@@ -157,58 +167,62 @@ impl Supervisor {
     }
 
     /// Ends the guard at once, as a crash would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let mut running = self.child.take().unwrap();
         running.child.kill().unwrap();
         running.child.wait().unwrap();
     }
 
     /// Asks the guard to end and waits for it.
-    pub fn stop(&mut self) -> ExitStatus {
+    pub(crate) fn stop(&mut self) -> ExitStatus {
         self.say(&Order::Stop(Empty {}));
         self.ended()
     }
 
     /// Closes the control channel, as the death of the supervisor would, and waits for the end.
-    pub fn vanish(&mut self) -> ExitStatus {
-        let Running { mut child, control, reports } = self.child.take().unwrap();
+    pub(crate) fn vanish(&mut self) -> ExitStatus {
+        let Running {
+            mut child,
+            control,
+            reports,
+        } = self.child.take().unwrap();
         drop((control, reports));
         until("the guard to end", || child.try_wait().unwrap())
     }
 
     /// Waits for the guard to end.
-    pub fn ended(&mut self) -> ExitStatus {
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         let mut running = self.child.take().unwrap();
         until("the guard to end", || running.child.try_wait().unwrap())
     }
 
     /// The guard's process id.
-    pub fn pid(&mut self) -> u32 {
+    pub(crate) fn pid(&mut self) -> u32 {
         self.running().child.id()
     }
 
     /// The path of its socket.
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.dir.join("run/guard.sock")
     }
 
     /// The deployment's directory.
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// Connects a peer.
-    pub fn connect(&self) -> Peer {
+    pub(crate) fn connect(&self) -> Peer {
         Peer::connect(&self.socket())
     }
 
     /// Every log line so far, of all starts.
-    pub fn log(&self) -> Vec<String> {
+    pub(crate) fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
     }
 
     /// Waits for a log line that holds this text.
-    pub fn await_log(&self, text: &str) -> String {
+    pub(crate) fn await_log(&self, text: &str) -> String {
         let find = || self.log().into_iter().find(|line| line.contains(text));
         let mut tries = 0;
         until(&format!("{text:?} in the log"), || {
@@ -235,11 +249,11 @@ impl Drop for Supervisor {
 }
 
 /// Stops a process in its tracks.
-pub fn sigstop(pid: u32) {
+pub(crate) fn sigstop(pid: u32) {
     kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGSTOP).unwrap();
 }
 
 /// Lets it go on.
-pub fn sigcont(pid: u32) {
+pub(crate) fn sigcont(pid: u32) {
     kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGCONT).unwrap();
 }

@@ -8,7 +8,7 @@ use protocol::{Intent, IntentId, OrderType, Side, Symbol};
 use super::{Peer, boot_ms, wall_ms};
 
 /// The instrument that is traded.
-pub fn symbol() -> Symbol {
+pub(crate) fn symbol() -> Symbol {
     Symbol::new("SOLUSDT").unwrap()
 }
 
@@ -21,12 +21,17 @@ fn qty(text: &str) -> Qty {
 }
 
 /// One observation that is begun and told now.
-pub fn observe(what: Observation) -> Observe {
-    Observe { begun: wall_ms(), begun_boot: boot_ms(), more: false, what }
+pub(crate) fn observe(what: Observation) -> Observe {
+    Observe {
+        begun: wall_ms(),
+        begun_boot: boot_ms(),
+        more: false,
+        what,
+    }
 }
 
 /// A wallet with this equity and balance.
-pub fn wallet(equity: &str) -> Wallet {
+pub(crate) fn wallet(equity: &str) -> Wallet {
     let amount = Amount::parse(equity).unwrap();
     Wallet {
         coin: Symbol::new("USDT").unwrap(),
@@ -40,12 +45,12 @@ pub fn wallet(equity: &str) -> Wallet {
 }
 
 /// Walks through the start-up order of a gateway whose account is flat.
-pub fn sync(gateway: &mut Peer) {
+pub(crate) fn sync(gateway: &mut Peer) {
     sync_with(gateway, vec![]);
 }
 
 /// A long position of this size, entered at 100.
-pub fn long(size: &str) -> Position {
+pub(crate) fn long(size: &str) -> Position {
     Position {
         symbol: symbol(),
         side: Some(Side::Buy),
@@ -61,7 +66,7 @@ pub fn long(size: &str) -> Position {
 }
 
 /// Walks through the start-up order of a gateway whose account has these positions.
-pub fn sync_with(gateway: &mut Peer, positions: Vec<Position>) {
+pub(crate) fn sync_with(gateway: &mut Peer, positions: Vec<Position>) {
     let ratio = |text: &str| Ratio::parse(text).unwrap();
     let instrument = Instrument {
         symbol: symbol(),
@@ -100,7 +105,7 @@ pub fn sync_with(gateway: &mut Peer, positions: Vec<Position>) {
 }
 
 /// A market order to buy a little, with a stop.
-pub fn intent(id: &str) -> Intent {
+pub(crate) fn intent(id: &str) -> Intent {
     Intent {
         intent_id: IntentId::new(id).unwrap(),
         at: wall_ms(),
@@ -117,6 +122,11 @@ pub fn intent(id: &str) -> Intent {
 }
 
 /// A market order to sell a little of what is held.
-pub fn exit(id: &str) -> Intent {
-    Intent { side: Side::Sell, reduce_only: true, stop_loss: None, ..intent(id) }
+pub(crate) fn exit(id: &str) -> Intent {
+    Intent {
+        side: Side::Sell,
+        reduce_only: true,
+        stop_loss: None,
+        ..intent(id)
+    }
 }

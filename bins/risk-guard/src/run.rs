@@ -1,0 +1,173 @@
+//! The one loop: wait, read, step, journal, act. One thread, no lock.
+//!
+//! ```text
+//!  wait until something can be read or something is due
+//!    ├─ the supervisor's orders, first: a tighter limit counts before the next order
+//!    ├─ every peer's lines
+//!    ├─ acknowledged alerts, the engine's own deadline
+//!    ├─ one commit for all that must be durable, then the answers
+//!    └─ lease, commands again, alerts out, heartbeat; with nothing else to do the journal is tended
+//! ```
+
+use std::os::fd::AsFd as _;
+use std::process::ExitCode;
+
+use daemon::child::Step;
+use daemon::{clock, logging};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use protocol::control::Report;
+use protocol::{BootMs, Generation, Tag};
+use risk::{Event, InputKind, NewLimits};
+
+use crate::config::{self, Candidate};
+use crate::connections::PeerId;
+use crate::guard::{Answer, Guard};
+
+const HEARTBEAT_MS: u64 = 1_000;
+
+/// The engine is told the time at most this often, whatever it wishes for.
+const TICK_LEAST_MS: u64 = 5;
+
+/// The rhythm of one life of the loop.
+struct Rhythm {
+    progress: u64,
+    heartbeat_due: BootMs,
+    tick_not_before: BootMs,
+}
+
+/// What can be read now.
+#[derive(Default)]
+struct Ready {
+    door: bool,
+    control: bool,
+    alerts: bool,
+    peers: Vec<PeerId>,
+}
+
+impl Ready {
+    fn nothing(&self) -> bool {
+        !self.door && !self.control && !self.alerts && self.peers.is_empty()
+    }
+}
+
+/// Runs until the supervisor says stop or is gone.
+pub(crate) fn run(mut guard: Guard) -> ExitCode {
+    let start = clock::boot_now();
+    let mut rhythm = Rhythm { progress: 0, heartbeat_due: start, tick_not_before: start };
+    loop {
+        let ready = guard.wait(&rhythm);
+        rhythm.progress = rhythm.progress.saturating_add(1);
+        if ready.control && guard.obey().is_break() {
+            break;
+        }
+        for peer in &ready.peers {
+            guard.listen(*peer);
+        }
+        if ready.door {
+            let group = guard.in_force.config.supervisor.operator_group.clone();
+            guard.peers.accept(group.as_deref());
+        }
+        let now = clock::boot_now();
+        if ready.alerts {
+            for id in guard.alerts.receive(&mut guard.scratch, now) {
+                guard.step(InputKind::AlertTaken { id }, None, Answer::Nobody);
+            }
+        }
+        if now >= rhythm.tick_not_before && guard.engine.deadline().is_some_and(|due| due <= now) {
+            rhythm.tick_not_before = now.after(TICK_LEAST_MS);
+            guard.step(InputKind::Tick, None, Answer::Nobody);
+        }
+        guard.settle();
+        guard.lease(now);
+        guard.repeat_commands(now);
+        guard.flush();
+        guard.alerts.send(guard.engine.outbox().map(Event::to_alert), now);
+        if now >= rhythm.heartbeat_due {
+            rhythm.heartbeat_due = now.after(HEARTBEAT_MS);
+            let waits = guard.told_fault.as_deref().unwrap_or("");
+            guard.control.heartbeat(rhythm.progress, waits);
+        }
+        guard.journal.tend(guard.engine.state(), clock::wall_now(), now, ready.nothing());
+    }
+    guard.settle();
+    guard.flush();
+    guard.journal.close(guard.engine.state());
+    ExitCode::SUCCESS
+}
+
+impl Guard {
+    fn wait(&self, rhythm: &Rhythm) -> Ready {
+        let now = clock::boot_now();
+        let waiting = self.engine.outbox().count();
+        let engine = self.engine.deadline().map(|due| due.max(rhythm.tick_not_before));
+        let due = [
+            engine,
+            self.seat.deadline(self.engine.commands().next().is_some()),
+            self.alerts.deadline(waiting),
+            self.journal.deadline(),
+        ];
+        let due = due.into_iter().flatten().fold(rhythm.heartbeat_due, Ord::min);
+        let timeout = PollTimeout::try_from(due.since(now)).unwrap_or(PollTimeout::MAX);
+
+        let mut fds = Vec::with_capacity(8);
+        let mut peers = Vec::with_capacity(8);
+        fds.push(self.peers.door());
+        fds.push(PollFd::new(self.control.as_fd(), PollFlags::POLLIN));
+        for (id, interest) in self.peers.interests() {
+            peers.push(id);
+            fds.push(interest);
+        }
+        fds.extend(self.alerts.interest());
+        // Interrupted or not: whoever is ready now is ready in the next turn.
+        if !poll(&mut fds, timeout).is_ok_and(|n| n > 0) {
+            return Ready::default();
+        }
+        let woken = |fd: Option<&PollFd<'_>>| {
+            fd.and_then(PollFd::revents).is_some_and(|seen| !seen.is_empty())
+        };
+        let (own, others) = fds.split_at(2);
+        Ready {
+            door: woken(own.first()),
+            control: woken(own.last()),
+            alerts: woken(others.get(peers.len())),
+            peers: peers
+                .into_iter()
+                .zip(others)
+                .filter_map(|(id, fd)| woken(Some(fd)).then_some(id))
+                .collect(),
+        }
+    }
+
+    /// Does what the supervisor says; breaks when it says stop, or says nothing any more.
+    fn obey(&mut self) -> std::ops::ControlFlow<()> {
+        let Some(orders) = self.control.orders() else {
+            return std::ops::ControlFlow::Break(());
+        };
+        for order in orders {
+            let in_force = &self.in_force;
+            let check = |prepare: &_| {
+                config::check(prepare, Some(in_force)).map_err(|error| error.to_string())
+            };
+            let (answer, step) = self.steps.on(order, check);
+            if let Some(answer) = answer {
+                self.control.report(&answer);
+            }
+            match step {
+                Some(Step::Apply(generation, candidate)) => self.apply(generation, candidate),
+                Some(Step::Stop) => return std::ops::ControlFlow::Break(()),
+                None => {}
+            }
+        }
+        std::ops::ControlFlow::Continue(())
+    }
+
+    fn apply(&mut self, generation: Generation, candidate: Candidate) {
+        let limits = candidate.config.limits.clone();
+        let new = InputKind::Limits(Box::new(NewLimits { generation, limits }));
+        self.in_force = candidate;
+        self.step(new, None, Answer::Nobody);
+        self.settle();
+        tracing::info!(%generation, "new limits are in force");
+        self.control.report(&Report::Applied(generation));
+    }
+}
