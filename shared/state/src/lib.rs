@@ -1,1 +1,50 @@
-//! (being built)
+//! A journal and a snapshot: what was acknowledged is still there after any crash.
+//!
+//! What this room is for: opaque records appended to a checksummed journal, many of them made
+//! durable by one `fdatasync`; a readable snapshot that bounds what must be replayed; and a start
+//! that says exactly in which condition it found both. What it does not do: know what a record
+//! means, read a clock (every time is passed in), use threads or locks between threads. One
+//! [`Store`] belongs to one thread.
+//!
+//! ```text
+//! append ─▶ buffer ─▶ commit: one pwrite + one fdatasync ─▶ acknowledged
+//!                                   │
+//!   data/perps_state.journal/00000001.seg, 00000002.seg, ... (pre-zeroed)
+//!   data/perps_state.json         snapshot: temp, fsync, rename, directory fsync
+//!   data/perps_state.json.prev    the one before it; the journal always reaches back to it
+//!   data/perps_state.json.lock    held for life
+//! ```
+//!
+//! The life of a store:
+//! 1. [`Store::open`] takes the lock, reads everything and reports a [`Condition`].
+//! 2. After [`Condition::Fresh`] and [`Condition::SnapshotDeleted`] the first call must be
+//!    [`Store::snapshot`]; so a journal with records always has, or had, a snapshot beside it, and
+//!    a missing snapshot can only mean that somebody deleted it.
+//! 3. [`Store::append`] and [`Store::commit`] on the decision path, [`Store::tend`] when idle,
+//!    [`Store::snapshot`] now and then, [`Store::close`] at the end.
+//!
+//! The formats, byte by byte, and the rules of recovery: `docs/state.md`.
+
+mod archive;
+mod chain;
+mod disk;
+mod error;
+mod filesystem;
+mod frame;
+mod judge;
+mod paths;
+mod recovery;
+mod segment;
+mod snapshot;
+mod store;
+mod writer;
+
+pub use chain::{Record, Tail};
+pub use disk::Disk;
+pub use error::{OpenError, StoreError};
+pub use filesystem::{Entry, EntryKind, File, FileSystem, Lock, LockRefused};
+pub use paths::{StorePaths, UnixMs};
+pub use recovery::{Condition, Damage, Note, Recovered};
+pub use segment::{Journal, read_journal};
+pub use snapshot::{Identity, Snapshot, read_snapshot};
+pub use store::{Options, Store, Tended};

@@ -1,0 +1,262 @@
+//! Reading one segment file, and a whole journal without owning it.
+//!
+//! A segment is one file of a fixed length, all zeros when it is made. Its first frame is the head:
+//! who it belongs to and which record number may come first. Frames follow without gaps; zeros are
+//! the end. Reading never stops at the first bad place: what is sound behind it decides whether the
+//! bad place is a torn write or damage.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::chain::{self, Tail};
+use crate::error::OpenError;
+use crate::filesystem::{EntryKind, FileSystem};
+use crate::frame::{self, ALIGN, Kind, frame_bytes};
+use crate::paths::UnixMs;
+
+/// The journal format that this program writes.
+pub(crate) const FORMAT: u32 = 1;
+/// No segment of ours is longer.
+const LIMIT_BYTES: u64 = 256 * 1024 * 1024;
+
+/// What the head of a segment says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SegmentHead {
+    pub(crate) format: u32,
+    pub(crate) account: String,
+    pub(crate) mode: String,
+    pub(crate) schema: u32,
+    pub(crate) ordinal: u64,
+    pub(crate) bytes: u64,
+}
+
+/// A sound data frame or fence, where it lies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Item {
+    pub(crate) offset: usize,
+    pub(crate) payload_bytes: usize,
+    pub(crate) data: bool,
+    pub(crate) seq: u64,
+    pub(crate) synced: u64,
+    pub(crate) at: UnixMs,
+}
+
+/// How the run of frames from the start of a segment ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The file is all zeros: prepared, never used.
+    Blank,
+    /// Zeros, or the end of the file.
+    Clean,
+    /// Bytes that are no sound frame.
+    Dirty,
+}
+
+/// Everything that is sound in one segment.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    pub(crate) ordinal: u64,
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: Vec<u8>,
+    /// The head and the first record number, if the head is sound.
+    pub(crate) head: Option<(SegmentHead, u64)>,
+    /// In the order of the file; behind a bad place too.
+    pub(crate) items: Vec<Item>,
+    /// Where the sound run from the start ends.
+    pub(crate) end: usize,
+    pub(crate) ending: Ending,
+}
+
+impl Item {
+    pub(crate) const fn end(&self) -> usize {
+        self.offset + frame_bytes(self.payload_bytes)
+    }
+}
+
+impl Scan {
+    /// The file is not as long as its head says.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.head
+            .as_ref()
+            .is_some_and(|(head, _)| u64::try_from(self.bytes.len()) != Ok(head.bytes))
+    }
+
+    fn of(ordinal: u64, path: PathBuf, bytes: Vec<u8>) -> Self {
+        let mut scan = Self {
+            ordinal,
+            path,
+            bytes,
+            head: None,
+            items: Vec::new(),
+            end: 0,
+            ending: Ending::Blank,
+        };
+        scan.read();
+        scan
+    }
+
+    fn read(&mut self) {
+        if is_zero(&self.bytes) {
+            return;
+        }
+        let mut at = 0;
+        let mut sound_so_far = true;
+        self.ending = Ending::Clean;
+        while at < self.bytes.len() {
+            let rest = self.bytes.get(at..).unwrap_or_default();
+            let decoded = frame::decode(rest).filter(|f| {
+                // A head belongs at the start and nowhere else.
+                (f.kind == Kind::SegmentHead) == (at == 0) || !sound_so_far
+            });
+            let Some(found) = decoded else {
+                if sound_so_far {
+                    if is_zero(rest) {
+                        break;
+                    }
+                    sound_so_far = false;
+                    self.ending = Ending::Dirty;
+                }
+                at += ALIGN;
+                continue;
+            };
+            let (seq, kind) = (found.seq, found.kind);
+            let bytes = frame_bytes(found.payload.len());
+            match kind {
+                Kind::SegmentHead => {
+                    let head = serde_json::from_slice::<SegmentHead>(found.payload).ok();
+                    self.head = head
+                        .filter(|h| at == 0 && h.ordinal == self.ordinal)
+                        .map(|h| (h, seq));
+                }
+                Kind::Data | Kind::Fence => self.items.push(Item {
+                    offset: at,
+                    payload_bytes: found.payload.len(),
+                    data: kind == Kind::Data,
+                    seq,
+                    synced: found.synced,
+                    at: found.at,
+                }),
+            }
+            at += bytes;
+            if sound_so_far {
+                self.end = at;
+            }
+        }
+        if self.head.is_none() {
+            self.ending = Ending::Dirty;
+        }
+    }
+}
+
+/// Reads every segment of a journal, oldest first. A directory that is not there has none.
+pub(crate) fn scan_all(fs: &dyn FileSystem, dir: &Path) -> Result<Vec<Scan>, OpenError> {
+    let mut scans = Vec::new();
+    for (ordinal, path) in list(fs, dir)? {
+        let entry = fs
+            .look(&path)
+            .map_err(|e| OpenError::io("look at", &path, e))?;
+        let Some(entry) = entry else { continue };
+        if entry.kind != EntryKind::File {
+            let what = in_words(entry.kind);
+            return Err(OpenError::NotAFile { path, what });
+        }
+        if entry.len > LIMIT_BYTES {
+            return Err(OpenError::TooBig {
+                path,
+                bytes: entry.len,
+                limit: LIMIT_BYTES,
+            });
+        }
+        let bytes = fs
+            .read(&path, LIMIT_BYTES)
+            .map_err(|e| OpenError::io("read", &path, e))?;
+        scans.push(Scan::of(ordinal, path, bytes));
+    }
+    Ok(scans)
+}
+
+/// The segments in a directory, oldest first.
+fn list(fs: &dyn FileSystem, dir: &Path) -> Result<Vec<(u64, PathBuf)>, OpenError> {
+    match fs.look(dir).map_err(|e| OpenError::io("look at", dir, e))? {
+        None => return Ok(Vec::new()),
+        Some(entry) if entry.kind == EntryKind::Directory => {}
+        Some(entry) => {
+            let what = in_words(entry.kind);
+            return Err(OpenError::NotADirectory {
+                path: dir.to_path_buf(),
+                what,
+            });
+        }
+    }
+    let names = fs.list(dir).map_err(|e| OpenError::io("list", dir, e))?;
+    let mut found: Vec<(u64, PathBuf)> = names
+        .iter()
+        .filter_map(|name| {
+            let ordinal = name.strip_suffix(".seg")?.parse::<u64>().ok()?;
+            (segment_name(ordinal) == *name).then(|| (ordinal, dir.join(name)))
+        })
+        .collect();
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// The file name of a segment.
+pub(crate) fn segment_name(ordinal: u64) -> String {
+    format!("{ordinal:08}.seg")
+}
+
+/// What stands there, for an error.
+pub(crate) const fn in_words(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::File => "a regular file",
+        EntryKind::Directory => "a directory",
+        EntryKind::Symlink => "a symbolic link",
+        EntryKind::Other => "a socket, a pipe or a device",
+    }
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<32>();
+    words.iter().all(|w| *w == [0; 32]) && rest.iter().all(|b| *b == 0)
+}
+
+/// A journal as it stands, read without its lock and without changing anything.
+#[derive(Debug)]
+pub struct Journal {
+    /// Every record that can be read, in order, from the oldest that is kept.
+    pub records: Tail,
+    /// The number of the first record, if there is one.
+    pub first_seq: Option<u64>,
+    /// What is wrong with it, in words; `None` for a sound one. A torn end is sound.
+    pub damage: Option<String>,
+}
+
+/// Reads a journal for inspection or replay: `dir` is the journal's directory or an archive of one.
+/// Its owner may be writing at the same time; what it has not finished is not seen.
+pub fn read_journal(fs: &dyn FileSystem, dir: &Path) -> Result<Journal, OpenError> {
+    let scans = scan_all(fs, dir)?;
+    if let Some((head, _)) = scans
+        .iter()
+        .find_map(|s| s.head.as_ref().filter(|h| h.0.format > FORMAT))
+    {
+        return Err(OpenError::Newer {
+            path: dir.to_path_buf(),
+            what: "format",
+            found: head.format,
+            known: FORMAT,
+        });
+    }
+    let first = scans
+        .iter()
+        .find_map(|s| s.head.as_ref().map(|(_, first)| *first));
+    let chain = chain::follow(&scans, first.unwrap_or(1).saturating_sub(1));
+    let damage = chain.gap().map(|gap| gap.to_string());
+    let records = Tail::new(scans, chain.picks);
+    let first_seq = records.iter().next().map(|r| r.seq);
+    Ok(Journal {
+        records,
+        first_seq,
+        damage,
+    })
+}

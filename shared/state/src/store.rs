@@ -1,0 +1,302 @@
+//! The store as its owner sees it.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::archive;
+use crate::error::{OpenError, StoreError};
+use crate::filesystem::{FileSystem, Lock};
+use crate::paths::{StorePaths, UnixMs};
+use crate::recovery::{self, Recovered};
+use crate::segment::scan_all;
+use crate::snapshot::{self, Identity, LIMIT_BYTES};
+use crate::writer::{Writer, remove_if_there};
+
+/// Sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Length of a journal segment, in bytes.
+    pub segment_bytes: usize,
+    /// How many segments are kept although no snapshot needs them, for replay.
+    pub keep_segments: usize,
+    /// The most that may wait to be written, in bytes.
+    pub buffer_bytes: usize,
+}
+
+impl Default for Options {
+    /// 4 MiB segments, eight of them kept, 8 MiB may wait.
+    fn default() -> Self {
+        Self {
+            segment_bytes: 4 * 1024 * 1024,
+            keep_segments: 8,
+            buffer_bytes: 8 * 1024 * 1024,
+        }
+    }
+}
+
+/// What an idle step found and did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tended {
+    /// There is more of this work: call again when idle.
+    pub more: bool,
+    /// The snapshot file is gone although this store is running. Nothing is lost: warn, and write
+    /// it again with [`Store::snapshot`].
+    pub snapshot_missing: bool,
+}
+
+/// Whether records may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The first snapshot must come first.
+    NeedsSnapshot,
+    /// Everything is allowed.
+    Running,
+    /// The state is damaged: nothing is written.
+    Sealed,
+}
+
+/// What is known about the snapshot files.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Snapshots {
+    /// The file that stands there, if it is sound: its inode, its length, the last record in it.
+    pub(crate) current: Option<(u64, u64, u64)>,
+    /// The last record in the one before.
+    pub(crate) previous: Option<u64>,
+}
+
+/// A journal and a snapshot, owned by one thread of one process.
+pub struct Store {
+    fs: Box<dyn FileSystem>,
+    paths: StorePaths,
+    identity: Identity,
+    writer: Writer,
+    phase: Phase,
+    snapshots: Snapshots,
+    /// The highest record number that any file speaks of.
+    highest: u64,
+    _lock: Box<dyn Lock>,
+}
+
+impl Store {
+    /// Takes the lock, reads what is there and says in which condition it is.
+    ///
+    /// Nothing is ever overwritten on an error. After [`crate::Condition::Corrupt`] the store holds
+    /// its lock and refuses every write with [`StoreError::Sealed`].
+    pub fn open(
+        fs: Box<dyn FileSystem>,
+        paths: &StorePaths,
+        identity: &Identity,
+        options: Options,
+        now: UnixMs,
+    ) -> Result<(Self, Recovered), OpenError> {
+        let opened = recovery::open(&*fs, paths, identity, options, now)?;
+        let writer = Writer::new(paths.journal(), identity.clone(), options, opened.resume);
+        let store = Self {
+            fs,
+            paths: paths.clone(),
+            identity: identity.clone(),
+            writer,
+            phase: opened.phase,
+            snapshots: opened.snapshots,
+            highest: opened.highest,
+            _lock: opened.lock,
+        };
+        Ok((store, opened.recovered))
+    }
+
+    /// Takes a record into the buffer and gives its number. It is not durable, and after a crash it
+    /// may be gone, until a [`commit`](Self::commit) has returned.
+    pub fn append(&mut self, at: UnixMs, payload: &[u8]) -> Result<u64, StoreError> {
+        self.allowed()?;
+        self.writer.append(at, payload)
+    }
+
+    /// Makes every record so far durable: one write, one `fdatasync`. After
+    /// [`StoreError::NoRoom`] the records are still here and the next commit tries again; after any
+    /// other error the store is poisoned.
+    pub fn commit(&mut self) -> Result<(), StoreError> {
+        self.allowed()?;
+        self.writer.commit(&*self.fs)
+    }
+
+    /// Writes every record so far without waiting for the disk, so that a crash of this process
+    /// does not lose them; a power cut may.
+    pub fn flush_lazily(&mut self) -> Result<(), StoreError> {
+        self.allowed()?;
+        self.writer.write_out(&*self.fs)
+    }
+
+    /// Replaces the snapshot with this state, which must contain the effect of every record
+    /// appended so far and of no other. The one before is kept.
+    pub fn snapshot<T: Serialize>(&mut self, now: UnixMs, state: &T) -> Result<(), StoreError> {
+        match self.phase {
+            Phase::Sealed => return Err(StoreError::Sealed),
+            Phase::NeedsSnapshot => {
+                // From here the journal goes on at a number that nothing older can contradict.
+                self.writer.begin_segment(&*self.fs)?;
+            }
+            Phase::Running => self.writer.commit(&*self.fs)?,
+        }
+        let seq = self.writer.last_seq();
+        let bytes = snapshot::encode(&self.identity, now, seq, state)
+            .map_err(|source| StoreError::Encode { source })?;
+        self.write_temporary(&bytes)?;
+        let previous = self.keep_previous()?;
+        let (from, to) = (self.paths.temporary(), self.paths.snapshot().to_path_buf());
+        self.fs
+            .rename(&from, &to)
+            .map_err(|e| StoreError::mild("replace", &to, e))?;
+        self.sync_dir()?;
+        if self.phase == Phase::NeedsSnapshot {
+            remove_if_there(&*self.fs, &self.paths.previous())?;
+            self.sync_dir()?;
+            self.snapshots.previous = None;
+        } else if previous.is_some() {
+            self.snapshots.previous = previous;
+        }
+        let entry = self
+            .fs
+            .look(&to)
+            .map_err(|e| StoreError::mild("look at", &to, e))?;
+        self.snapshots.current = entry.map(|e| (e.inode, e.len, seq));
+        self.phase = Phase::Running;
+        Ok(())
+    }
+
+    /// Work for idle moments, a bounded piece of it: writes what waits, makes the next segment
+    /// ready, removes one that no snapshot needs, looks whether the snapshot is still there.
+    pub fn tend(&mut self, now: UnixMs) -> Result<Tended, StoreError> {
+        if self.phase != Phase::Running {
+            return Ok(Tended::default());
+        }
+        self.writer.write_out(&*self.fs)?;
+        self.writer.fence()?;
+        let path = self.paths.snapshot();
+        let there = self
+            .fs
+            .look(path)
+            .map_err(|e| StoreError::mild("look at", path, e))?;
+        let mut more = self.writer.prepare_step(&*self.fs)?;
+        if !more && let Some(previous) = self.snapshots.previous {
+            more = self.writer.prune_one(&*self.fs, previous, now)?;
+        }
+        Ok(Tended {
+            more,
+            snapshot_missing: there.is_none(),
+        })
+    }
+
+    /// Commits, and marks the journal's end as intended.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        if self.phase == Phase::Running {
+            self.writer.commit(&*self.fs)?;
+            self.writer.fence()?;
+            self.writer.sync_active()?;
+        }
+        Ok(())
+    }
+
+    /// Gives up what is stored, by the word of the operator: everything is archived beside itself
+    /// and the next call must be [`snapshot`](Self::snapshot) with the state to begin from. Works on
+    /// a sealed store too. Gives the archive's directory.
+    pub fn set_aside(&mut self, now: UnixMs) -> Result<std::path::PathBuf, OpenError> {
+        if self.phase == Phase::Running && self.writer.commit(&*self.fs).is_ok() {
+            self.highest = self.highest.max(self.writer.last_seq());
+        }
+        let scans = scan_all(&*self.fs, &self.paths.journal())?;
+        let dir = archive::archive(&*self.fs, &self.paths, &scans, now)?;
+        self.writer
+            .start_over_after(self.highest.max(self.writer.last_seq()));
+        self.phase = Phase::NeedsSnapshot;
+        self.snapshots = Snapshots::default();
+        Ok(dir)
+    }
+
+    /// The number of the newest record.
+    pub const fn last_seq(&self) -> u64 {
+        self.writer.last_seq()
+    }
+
+    /// Every record up to this number is durable.
+    pub const fn durable_seq(&self) -> u64 {
+        self.writer.durable_seq()
+    }
+
+    /// The last record in the snapshot that stands there; `None` if there is no sound one.
+    pub fn snapshot_seq(&self) -> Option<u64> {
+        self.snapshots.current.map(|(_, _, seq)| seq)
+    }
+
+    /// Whether the next segment is ready, so that no commit has to make it.
+    pub const fn is_prepared(&self) -> bool {
+        self.writer.is_prepared()
+    }
+
+    /// The files of this store.
+    pub const fn paths(&self) -> &StorePaths {
+        &self.paths
+    }
+
+    fn allowed(&self) -> Result<(), StoreError> {
+        match self.phase {
+            Phase::Running => Ok(()),
+            Phase::NeedsSnapshot => Err(StoreError::NoSnapshotYet),
+            Phase::Sealed => Err(StoreError::Sealed),
+        }
+    }
+
+    fn write_temporary(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        if length > LIMIT_BYTES {
+            return Err(StoreError::SnapshotTooBig {
+                bytes: length,
+                limit: LIMIT_BYTES,
+            });
+        }
+        let path = self.paths.temporary();
+        remove_if_there(&*self.fs, &path)?;
+        let mut file = self
+            .fs
+            .create(&path)
+            .map_err(|e| StoreError::mild("make", &path, e))?;
+        file.write_at(bytes, 0)
+            .map_err(|e| StoreError::mild("write", &path, e))?;
+        file.sync()
+            .map_err(|e| self.writer.poisoned("sync", path, e))
+    }
+
+    /// Gives the snapshot that stands there its second name, if it is still the one we know to be
+    /// sound; the last record in it.
+    fn keep_previous(&mut self) -> Result<Option<u64>, StoreError> {
+        let path = self.paths.snapshot();
+        let entry = self
+            .fs
+            .look(path)
+            .map_err(|e| StoreError::mild("look at", path, e))?;
+        let (Some(entry), Some((inode, length, seq))) = (entry, self.snapshots.current) else {
+            return Ok(None);
+        };
+        if (entry.inode, entry.len) != (inode, length) {
+            return Ok(None);
+        }
+        let (between, to) = (self.paths.previous_temporary(), self.paths.previous());
+        remove_if_there(&*self.fs, &between)?;
+        self.fs
+            .link(path, &between)
+            .map_err(|e| StoreError::mild("link", path, e))?;
+        self.fs
+            .rename(&between, &to)
+            .map_err(|e| StoreError::mild("replace", &to, e))?;
+        // Two names of one file are not renamed: then the extra one is still there.
+        remove_if_there(&*self.fs, &between)?;
+        Ok(Some(seq))
+    }
+
+    fn sync_dir(&mut self) -> Result<(), StoreError> {
+        let dir: &Path = self.paths.dir();
+        self.fs
+            .sync_dir(dir)
+            .map_err(|e| self.writer.poisoned("sync", dir.to_path_buf(), e))
+    }
+}
