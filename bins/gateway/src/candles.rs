@@ -1,0 +1,249 @@
+//! Series of candles: what has closed, what runs, what is missing. Pure.
+//!
+//! The venue's newest candle may still run; every other one is closed and is told once. A simulated
+//! market may close its candles sooner than their name says, never later.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::VenueMs;
+use protocol::gateway::{CandleNews, CandleTopic};
+use protocol::venue::Candle;
+
+/// How many candles of each series are kept.
+pub const KEPT: usize = 1000;
+
+/// How many steps of its interval may lie between two candles before it counts as a gap.
+const GAP_STEPS: u64 = 2;
+
+/// One series.
+#[derive(Debug, Default)]
+struct Series {
+    candles: BTreeMap<VenueMs, Candle>,
+    read: bool,
+    stale: Option<String>,
+}
+
+/// All series that anyone has asked for.
+#[derive(Debug, Default)]
+pub struct Candles {
+    series: BTreeMap<CandleTopic, Series>,
+}
+
+/// What a read of a series brought.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Read {
+    /// What listeners should hear: closed candles once each, then the one that runs if it changed.
+    pub news: Vec<CandleNews>,
+    /// The read did not reach back to what was known: a longer one is needed before anything of it
+    /// may be told.
+    pub too_short: bool,
+}
+
+impl Candles {
+    /// Takes a read of a series, oldest first. The first read of a series is history and tells of
+    /// nothing but the candle that runs.
+    pub fn take(&mut self, topic: CandleTopic, read: Vec<Candle>, longest: bool) -> Read {
+        let series = self.series.entry(topic).or_default();
+        let newest_known = series.candles.last_key_value().map(|(start, _)| *start);
+        if let (Some(known), Some(oldest)) = (newest_known, read.first())
+            && oldest.start > known
+            && !longest
+        {
+            return Read {
+                news: Vec::new(),
+                too_short: true,
+            };
+        }
+        let Some(last) = read.last().map(|candle| candle.start) else {
+            return Read::default();
+        };
+        let mut news = Vec::new();
+        for candle in read {
+            let closed = candle.start < last;
+            let before = series.candles.insert(candle.start, candle.clone());
+            // It was the newest until now, or was never seen: it has closed since.
+            let closes = closed && newest_known.is_some_and(|known| candle.start >= known);
+            let moves = !closed && before.as_ref() != Some(&candle);
+            if (closes && series.read) || moves {
+                news.push(CandleNews {
+                    symbol: topic.symbol,
+                    interval: topic.interval,
+                    candle,
+                    closed,
+                });
+            }
+        }
+        series.read = true;
+        while series.candles.len() > KEPT {
+            series.candles.pop_first();
+        }
+        Read {
+            news,
+            too_short: false,
+        }
+    }
+
+    /// The newest candles of a series, oldest first; fewer if fewer are known.
+    pub fn newest(&self, topic: CandleTopic, limit: usize) -> Vec<Candle> {
+        let Some(series) = self.series.get(&topic) else {
+            return Vec::new();
+        };
+        let skip = series.candles.len().saturating_sub(limit);
+        series.candles.values().skip(skip).cloned().collect()
+    }
+
+    /// Forgets series that nobody follows any more.
+    pub fn keep(&mut self, topics: &BTreeSet<CandleTopic>) {
+        self.series.retain(|topic, _| topics.contains(topic));
+    }
+
+    /// Series whose soundness has changed since the last call, and what is wrong with them now.
+    pub fn changes(
+        &mut self,
+        now: VenueMs,
+        staleness_ms: u64,
+    ) -> Vec<(CandleTopic, Option<String>)> {
+        let mut changed = Vec::new();
+        for (topic, series) in &mut self.series {
+            let why = series.fault(*topic, now, staleness_ms);
+            if why.is_some() != series.stale.is_some() {
+                changed.push((*topic, why.clone()));
+            }
+            series.stale = why;
+        }
+        changed
+    }
+}
+
+impl Series {
+    fn fault(&self, topic: CandleTopic, now: VenueMs, staleness_ms: u64) -> Option<String> {
+        if !self.read {
+            return None;
+        }
+        let step = u64::from(topic.interval.minutes()).saturating_mul(60_000);
+        let Some((newest, _)) = self.candles.last_key_value() else {
+            return Some(format!("no candle of {} {}", topic.symbol, topic.interval));
+        };
+        let age = now.since(*newest);
+        if age > step.saturating_add(staleness_ms) {
+            let seconds = age / 1000;
+            return Some(format!(
+                "the newest candle of {} {} began {seconds} s ago",
+                topic.symbol, topic.interval
+            ));
+        }
+        let starts = self.candles.keys().rev();
+        let gap = starts
+            .clone()
+            .zip(starts.skip(1))
+            .take(50)
+            .find(|(later, earlier)| later.since(**earlier) > step.saturating_mul(GAP_STEPS))?;
+        Some(format!(
+            "{} {} has a gap of {} s",
+            topic.symbol,
+            topic.interval,
+            gap.0.since(*gap.1) / 1000
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use money::{Price, Qty};
+    use protocol::Symbol;
+    use protocol::venue::Interval;
+
+    fn topic() -> CandleTopic {
+        CandleTopic {
+            symbol: Symbol::new("SOLUSDT").unwrap(),
+            interval: Interval::M1,
+        }
+    }
+
+    fn candle(minute: i64, close: &str) -> Candle {
+        let price = Price::parse(close).unwrap();
+        Candle {
+            start: VenueMs(minute * 60_000),
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            volume: Qty::ZERO,
+        }
+    }
+
+    fn run(minutes: std::ops::RangeInclusive<i64>) -> Vec<Candle> {
+        minutes.map(|m| candle(m, "10")).collect()
+    }
+
+    fn told(read: &Read) -> Vec<(i64, bool)> {
+        read.news
+            .iter()
+            .map(|n| (n.candle.start.0 / 60_000, n.closed))
+            .collect()
+    }
+
+    #[test]
+    fn history_is_not_news_and_closed_candles_are_told_once() {
+        let mut candles = Candles::default();
+        assert_eq!(
+            told(&candles.take(topic(), run(1..=5), false)),
+            [(5, false)]
+        );
+        assert_eq!(told(&candles.take(topic(), run(1..=5), false)), []);
+        assert_eq!(
+            told(&candles.take(topic(), run(3..=7), false)),
+            [(5, true), (6, true), (7, false)]
+        );
+        assert_eq!(told(&candles.take(topic(), run(3..=7), false)), []);
+        assert_eq!(
+            told(&candles.take(topic(), vec![candle(7, "11")], false)),
+            [(7, false)]
+        );
+        assert_eq!(candles.newest(topic(), 2).len(), 2);
+        assert_eq!(candles.newest(topic(), 99).len(), 7);
+    }
+
+    #[test]
+    fn a_read_that_does_not_reach_back_tells_nothing() {
+        let mut candles = Candles::default();
+        candles.take(topic(), run(1..=5), false);
+        let read = candles.take(topic(), run(8..=9), false);
+        assert!(read.too_short && read.news.is_empty());
+        assert_eq!(candles.newest(topic(), 1)[0].start, VenueMs(5 * 60_000));
+        // The longest there is: the hole stays and shows as a gap.
+        let read = candles.take(topic(), run(8..=9), true);
+        assert_eq!(told(&read), [(8, true), (9, false)]);
+        let changes = candles.changes(VenueMs(9 * 60_000), 30_000);
+        assert!(
+            changes[0].1.as_ref().unwrap().contains("gap"),
+            "{changes:?}"
+        );
+    }
+
+    #[test]
+    fn staleness_is_told_when_it_begins_and_when_it_ends() {
+        let mut candles = Candles::default();
+        candles.take(topic(), run(1..=5), false);
+        assert_eq!(candles.changes(VenueMs(6 * 60_000), 30_000), []);
+        let late = VenueMs(6 * 60_000 + 31_000);
+        let changes = candles.changes(late, 30_000);
+        assert!(
+            changes[0].1.as_ref().unwrap().contains("began 91 s ago"),
+            "{changes:?}"
+        );
+        assert_eq!(candles.changes(late, 30_000), []);
+        candles.take(topic(), run(4..=6), false);
+        assert_eq!(candles.changes(late, 30_000), [(topic(), None)]);
+    }
+
+    #[test]
+    fn the_memory_of_a_series_is_bounded() {
+        let mut candles = Candles::default();
+        candles.take(topic(), run(1..=5000), false);
+        assert_eq!(candles.newest(topic(), usize::MAX).len(), KEPT);
+        candles.keep(&BTreeSet::new());
+        assert_eq!(candles.newest(topic(), 9).len(), 0);
+    }
+}

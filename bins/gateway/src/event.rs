@@ -1,0 +1,76 @@
+//! What tasks tell the gateway's one owner. Everything that changes its picture comes this way or
+//! from a socket.
+
+use protocol::gateway::CandleTopic;
+use protocol::guard::Observation;
+use protocol::venue::{Candle, Order};
+use protocol::{BootMs, CommandId, IntentId, OrderId, OrderLinkId, Outcome, VenueMs};
+use tokio::sync::mpsc;
+
+use crate::orders::Ours;
+use crate::plan::Task;
+use crate::resolve::Missing;
+use crate::venue::Fault;
+
+/// When a read was begun, by both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun {
+    /// The venue's time.
+    pub venue: VenueMs,
+    /// The boot clock.
+    pub boot: BootMs,
+}
+
+/// One thing that has happened.
+#[derive(Debug)]
+pub enum Event {
+    /// Something was seen at the venue. A stream, once there is one, says it the same way.
+    Seen(Begun, Observation),
+    /// A series was read, oldest first; `longest` if no longer read is possible.
+    Candles(CandleTopic, Vec<Candle>, bool),
+    /// A planned read has ended.
+    ReadEnded(Task, Begun, Result<(), Fault>),
+    /// An order is about to leave.
+    Sending(Ours),
+    /// The venue has it under this id.
+    Accepted(OrderLinkId, OrderId),
+    /// Nothing of it is at the venue.
+    Gone(OrderLinkId),
+    /// Nobody knows whether it arrived; its request was signed at this moment at the latest.
+    Ambiguous(Missing, BootMs),
+    /// A look-up has ended: the order, or nothing.
+    Looked(Missing, Begun, Result<Option<Order>, Fault>),
+    /// The guard counts no approval as unresolved any more, or still does.
+    Settled(bool),
+    /// An exit that went without the guard has this outcome.
+    ExitAlone(IntentId, OrderLinkId, Outcome),
+    /// Something of ours has changed at the venue; it is read again soon.
+    Touched,
+    /// An order that had ended was looked up in the history.
+    Followed(OrderLinkId, Begun, Option<Order>),
+    /// The start-up order has been walked through, or why not.
+    Walked(Result<(), Fault>),
+    /// A command of the guard has ended: done or not, and what to say about it.
+    CommandEnded(CommandId, bool, String),
+    /// The openers that were to go without a command are gone, or why not.
+    OpenersGone(Result<(), String>),
+    /// A call that the venue refused for its key, signature or permission.
+    Refused(Fault),
+}
+
+/// The way to the owner.
+#[derive(Debug, Clone)]
+pub struct Teller(mpsc::UnboundedSender<Event>);
+
+impl Teller {
+    /// A way, and its end.
+    pub fn new() -> (Self, mpsc::UnboundedReceiver<Event>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    /// Tells. The owner lives as long as the process.
+    pub fn tell(&self, event: Event) {
+        drop(self.0.send(event));
+    }
+}

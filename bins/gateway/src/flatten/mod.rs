@@ -1,0 +1,7 @@
+//! Going flat: a pure plan of rounds, and the hand that carries them out.
+
+mod act;
+mod plan;
+
+pub use act::{Task, flatten};
+pub use plan::{Confirmation, Reduction, Scene, Step, is_stop, step};

@@ -1,0 +1,158 @@
+//! What the guard says, and what follows from it.
+
+use std::rc::Rc;
+
+use daemon::clock::boot_now;
+use protocol::guard::{Command, CommandKind, CommandResult, GuardWelcome};
+use protocol::{BootMs, CommandId, Context, Severity, Tag};
+
+use super::watch::Change;
+use super::{Gateway, Standing, Walk};
+use crate::event::Event;
+use crate::guard::GuardEvent;
+use crate::{flatten, openers};
+
+/// Commands remembered after they are done, in case the guard asks again.
+const COMMANDS_KEPT: usize = 256;
+
+impl Gateway {
+    /// Takes what the guard, or the connection to it, has to say.
+    pub fn on_guard(&mut self, event: GuardEvent) {
+        match event {
+            GuardEvent::Joined(welcome) => self.joined(*welcome),
+            GuardEvent::Lost(why) => {
+                tracing::warn!("the connection to the risk-guard ended: {why}");
+                self.health.synced = false;
+                if let Some(task) = self.walk.take().and_then(|walk| walk.task) {
+                    task.abort();
+                }
+            }
+            GuardEvent::Leave => self.watch_lease(boot_now()),
+            GuardEvent::Command(command) => self.command(command),
+            GuardEvent::Safety(alert) => self.listeners.safety(&alert),
+        }
+    }
+
+    fn joined(&mut self, welcome: GuardWelcome) {
+        tracing::info!(
+            "connected to the risk-guard: {}, {} approvals without outcome",
+            welcome.state,
+            welcome.unresolved.len()
+        );
+        let now = boot_now();
+        self.since.executions = welcome.executions_since;
+        self.since.closed = welcome.closed_since;
+        if let Some(until) = welcome.banned_until {
+            let begun = self.hands.venue.begun();
+            let left = until.since(begun.venue);
+            if left > 0 {
+                self.hands.venue.banned_until(now.after(left));
+            }
+        }
+        self.health.synced = false;
+        self.commands
+            .retain(|_, standing| matches!(standing, Standing::UnderWay));
+        if let Some(task) = self.walk.take().and_then(|walk| walk.task) {
+            task.abort();
+        }
+        self.walk = Some(Walk {
+            welcome: Rc::new(welcome),
+            task: None,
+            again: now,
+        });
+    }
+
+    /// Looks at the lease; what it means when it goes.
+    pub(super) fn watch_lease(&mut self, now: BootMs) {
+        let leave = self.hands.guard.leave();
+        match self.lease.look(now, leave.until()) {
+            Some(Change::Lost) => {
+                let message = "no word from the risk-guard: openings are refused and our resting \
+                               opening orders are cancelled, stops stay";
+                let lease = self.settings.config.limits.lease_ms;
+                let context = Context::new().with("lease_ms", lease);
+                self.alerting.raise(Tag::GuardLost, message, context);
+            }
+            Some(Change::Back) => {
+                let message = "the risk-guard answers again";
+                self.alerting
+                    .raise_as(Tag::GuardLost, Severity::Info, message, Context::new());
+            }
+            None => {}
+        }
+        // Under a freeze nothing at all is sent, not even this.
+        if !leave.frozen() && self.lease.cancel_now(now) {
+            let hands = self.hands.clone();
+            tokio::task::spawn_local(async move {
+                let gone = openers::cancel(&hands, None).await;
+                if let Ok(done) = &gone {
+                    tracing::info!("without a lease: {done}");
+                }
+                hands.owner.tell(Event::OpenersGone(gone.map(drop)));
+            });
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        let id = command.command_id;
+        match self.commands.get(&id) {
+            Some(Standing::UnderWay) => return,
+            Some(Standing::Done(message)) => {
+                let message = message.clone();
+                self.result(id, true, message);
+                return;
+            }
+            None => {}
+        }
+        tracing::info!("command {id} of the risk-guard: {:?}", command.what);
+        self.commands.insert(id, Standing::UnderWay);
+        let hands = self.hands.clone();
+        let lag_ms = self.settings.config.limits.venue_lag_ms;
+        tokio::task::spawn_local(async move {
+            let ended = match command.what {
+                CommandKind::CancelOpeners { symbol } => openers::cancel(&hands, symbol).await,
+                CommandKind::Flatten {
+                    symbol,
+                    max_slippage,
+                } => {
+                    let task = flatten::Task {
+                        command_id: id,
+                        symbol,
+                        max_slippage,
+                        lag_ms,
+                    };
+                    flatten::flatten(&hands, task).await
+                }
+            };
+            let (done, message) = match ended {
+                Ok(message) => (true, message),
+                Err(message) => (false, message),
+            };
+            hands.owner.tell(Event::CommandEnded(id, done, message));
+        });
+    }
+
+    pub(super) fn command_ended(&mut self, id: CommandId, done: bool, message: String) {
+        let word = if done { "done" } else { "not done" };
+        tracing::info!("command {id} is {word}: {message}");
+        if done {
+            self.commands.insert(id, Standing::Done(message.clone()));
+            while self.commands.len() > COMMANDS_KEPT {
+                self.commands.pop_first();
+            }
+        } else {
+            // The guard asks again.
+            self.commands.remove(&id);
+        }
+        self.result(id, done, message);
+        self.look_soon();
+    }
+
+    fn result(&self, command_id: CommandId, done: bool, message: String) {
+        self.hands.guard.command_result(CommandResult {
+            command_id,
+            done,
+            message,
+        });
+    }
+}

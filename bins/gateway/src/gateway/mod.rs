@@ -1,0 +1,530 @@
+//! The one owner of the gateway's picture: takes what comes from the sockets and from its tasks,
+//! and says what begins next. It never waits; whatever takes time is a task of its own.
+
+mod exits;
+mod guard_words;
+mod health;
+mod requests;
+mod watch;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use daemon::alerting::Alerting;
+use daemon::clock::boot_now;
+use protocol::guard::{GuardWelcome, Observation};
+use protocol::{BootMs, CommandId, Symbol};
+use tokio::sync::watch as tokio_watch;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+use crate::books::Books;
+use crate::event::{Begun, Event};
+use crate::hands::Hands;
+use crate::listeners::Listeners;
+use crate::plan::{Plan, Task, Which};
+use crate::read::Since;
+use crate::resolve::{Resolver, Verdict};
+use crate::settings::Settings;
+use crate::{openers, placing, read, walk};
+
+use exits::Exits;
+pub use health::Health;
+use watch::LeaseWatch;
+
+/// Reads under way at once. More would only queue at the rate limiter, in front of orders.
+const LANES: usize = 2;
+/// Finished orders looked up at once after a read of all open orders.
+const FOLLOWED_AT_ONCE: usize = 8;
+/// Symbols beyond the configured one that are remembered because a bot traded them.
+const TRADED_MOST: usize = 16;
+/// How long after an order the account is read again.
+const SOON_MS: u64 = 60;
+/// Pause before the start-up order is tried again.
+const WALK_AGAIN_MS: u64 = 1500;
+/// How long the last cancels may take at a stop.
+const LAST_CANCELS: Duration = Duration::from_millis(1800);
+/// How often slow watches are looked at.
+const WATCH_MS: u64 = 1000;
+
+/// The owner.
+#[derive(Debug)]
+pub struct Gateway {
+    hands: Hands,
+    settings: Rc<Settings>,
+    alerting: Alerting,
+    books: Books,
+    listeners: Listeners,
+    plan: Plan,
+    since: Since,
+    lanes: usize,
+    resolver: Resolver,
+    unresolved: tokio_watch::Sender<usize>,
+    asking: bool,
+    walk: Option<Walk>,
+    commands: BTreeMap<CommandId, Standing>,
+    exits: Exits,
+    lease: LeaseWatch,
+    following: BTreeSet<protocol::OrderLinkId>,
+    traded: BTreeSet<Symbol>,
+    health: Health,
+    progress: u64,
+    watched: BootMs,
+}
+
+/// The start-up order of one connection to the guard.
+#[derive(Debug)]
+struct Walk {
+    welcome: Rc<GuardWelcome>,
+    task: Option<AbortHandle>,
+    again: BootMs,
+}
+
+/// Where a command of the guard stands.
+#[derive(Debug)]
+enum Standing {
+    UnderWay,
+    Done(String),
+}
+
+impl Gateway {
+    /// An owner that has seen nothing yet.
+    pub fn new(hands: Hands, settings: Rc<Settings>, alerting: Alerting) -> Self {
+        let now = boot_now();
+        let begun = hands.venue.begun();
+        let lag_ms = settings.config.limits.venue_lag_ms;
+        let mut gateway = Self {
+            plan: Plan::new(settings.config.request_budget(), now),
+            since: Since {
+                executions: begun.venue,
+                closed: begun.venue,
+                lag_ms,
+            },
+            lease: LeaseWatch::since(now, settings.config.limits.lease_ms),
+            hands,
+            settings,
+            alerting,
+            books: Books::default(),
+            listeners: Listeners::default(),
+            lanes: 0,
+            resolver: Resolver::default(),
+            unresolved: tokio_watch::channel(0).0,
+            asking: false,
+            walk: None,
+            commands: BTreeMap::new(),
+            exits: Exits::default(),
+            following: BTreeSet::new(),
+            traded: BTreeSet::new(),
+            health: Health::default(),
+            progress: 0,
+            watched: now,
+        };
+        gateway.refollow();
+        gateway
+    }
+
+    /// A new generation is in force.
+    pub fn apply(&mut self, settings: Rc<Settings>) {
+        self.since.lag_ms = settings.config.limits.venue_lag_ms;
+        let perps = &settings.config.perps;
+        self.hands
+            .venue
+            .set_caps(perps.max_requests_per_second, perps.max_requests_per_minute);
+        self.hands.sender.set_trigger(perps.trigger_by.wire());
+        self.settings = settings;
+        self.refollow();
+    }
+
+    /// Begins whatever is due, and says until when the owner may sleep.
+    pub fn turn(&mut self) -> BootMs {
+        let now = boot_now();
+        self.progress = self.progress.wrapping_add(1);
+        self.watch_lease(now);
+        self.walk_if_due(now);
+        while self.lanes < LANES {
+            let Some(task) = self.plan.next(now, self.which()) else {
+                break;
+            };
+            self.lanes = self.lanes.saturating_add(1);
+            let known = match task {
+                Task::Candles(topic) => !self.books.candles.newest(topic, 1).is_empty(),
+                Task::Wallet
+                | Task::Positions
+                | Task::Ticker(_)
+                | Task::Executions
+                | Task::OpenOrders
+                | Task::ClosedPnl
+                | Task::ServerTime => true,
+            };
+            let read = read::run(self.hands.clone(), task, self.since, known);
+            tokio::task::spawn_local(read);
+        }
+        while let Some(missing) = self.resolver.due(now) {
+            tokio::task::spawn_local(look_up(self.hands.clone(), missing));
+        }
+        if now.since(self.watched) >= WATCH_MS {
+            self.watched = now;
+            self.watch_candles();
+        }
+        self.wake_at(now)
+    }
+
+    /// Takes what a task has to tell.
+    pub fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Seen(begun, what) => self.observe(begun, what),
+            Event::Candles(topic, candles, longest) => self.candles_read(topic, candles, longest),
+            Event::ReadEnded(task, begun, result) => self.read_ended(task, begun, result),
+            Event::Sending(ours) => self.books.orders.sent(ours),
+            Event::Accepted(link, order_id) => {
+                self.books.orders.accepted(link, order_id);
+                self.look_soon();
+            }
+            Event::Gone(link) => self.books.orders.forget(link),
+            Event::Ambiguous(missing, signed) => {
+                self.resolver
+                    .add(missing, signed, self.settings.waits(), boot_now());
+                self.unresolved.send_replace(self.resolver.len());
+            }
+            Event::Looked(missing, begun, result) => self.looked(missing, begun, result),
+            Event::Settled(settled) => {
+                self.asking = false;
+                if settled {
+                    self.resolver.settle_exhausted();
+                    self.unresolved.send_replace(self.resolver.len());
+                }
+            }
+            Event::ExitAlone(intent_id, link_id, outcome) => {
+                self.exits.remember(intent_id, link_id, outcome);
+            }
+            Event::Followed(link, begun, order) => {
+                self.following.remove(&link);
+                if let Some(order) = order {
+                    self.observe(begun, Observation::Orders(vec![order]));
+                }
+            }
+            Event::Touched => self.look_soon(),
+            Event::Walked(result) => self.walked(result),
+            Event::CommandEnded(id, done, message) => self.command_ended(id, done, message),
+            Event::OpenersGone(result) => self.lease.openers_gone(&result, boot_now()),
+            Event::Refused(fault) => self.health.fault(&fault),
+        }
+        self.after_faults();
+    }
+
+    /// The one way in for everything that is seen at the venue, by poll or by stream: into the
+    /// books, to the guard, to the bots.
+    fn observe(&mut self, begun: Begun, mut what: Observation) {
+        let now = boot_now();
+        let news = self.books.take(&mut what, begun.boot);
+        let open = match &what {
+            Observation::OpenOrders(rows) => self.books.orders.vanished(rows, begun.boot),
+            Observation::ClockSkew(skew) => {
+                self.health.skew_ms = Some(*skew);
+                Vec::new()
+            }
+            Observation::Instruments(_)
+            | Observation::Tickers(_)
+            | Observation::Wallet(_)
+            | Observation::Positions(_)
+            | Observation::Orders(_)
+            | Observation::Executions(_)
+            | Observation::ExecutionsComplete(_)
+            | Observation::ClosedTrades(_)
+            | Observation::Synced
+            | Observation::Banned(_)
+            | Observation::AccessDenied(_)
+            | Observation::CandlesStale { .. } => Vec::new(),
+        };
+        self.tell_guard(begun, what);
+        self.follow(open);
+        for order in &news.orders {
+            let intent = order
+                .link_id
+                .and_then(|link| self.books.orders.of_link(link));
+            placing::tell_change(order, intent.and_then(|ours| ours.intent_id));
+            if let Some(intent_id) = intent.and_then(|ours| ours.intent_id) {
+                self.exits.found(intent_id, order.order_id);
+            }
+            self.listeners.order(order);
+        }
+        for execution in &news.executions {
+            self.listeners.execution(execution);
+        }
+        for ticker in &news.tickers {
+            self.listeners.ticker(ticker);
+        }
+        if !news.executions.is_empty() && !self.walking() {
+            let touched = [
+                Task::Positions,
+                Task::Wallet,
+                Task::OpenOrders,
+                Task::ClosedPnl,
+            ];
+            self.plan.hasten(&touched, now.after(SOON_MS));
+        }
+    }
+
+    fn tell_guard(&self, begun: Begun, what: Observation) {
+        let mut rest = crate::parts::parts(what).into_iter().peekable();
+        while let Some(part) = rest.next() {
+            self.hands.guard.tell(protocol::guard::Observe {
+                begun: begun.venue,
+                begun_boot: begun.boot,
+                more: rest.peek().is_some(),
+                what: part,
+            });
+        }
+    }
+
+    /// Orders that a full read no longer shows have ended; the history says how.
+    fn follow(&mut self, vanished: Vec<crate::orders::Ours>) {
+        for ours in vanished.into_iter().take(FOLLOWED_AT_ONCE) {
+            if self.following.insert(ours.link_id) {
+                let hands = self.hands.clone();
+                tokio::task::spawn_local(async move {
+                    let begun = hands.venue.begun();
+                    let found = hands.venue.order(ours.symbol, ours.link_id).await;
+                    let order = found.ok().flatten();
+                    hands
+                        .owner
+                        .tell(Event::Followed(ours.link_id, begun, order));
+                });
+            }
+        }
+    }
+
+    fn read_ended(&mut self, task: Task, begun: Begun, result: Result<(), crate::venue::Fault>) {
+        self.lanes = self.lanes.saturating_sub(1);
+        match result {
+            Ok(()) => {
+                self.plan.done(task, begun.boot);
+                match task {
+                    Task::Executions => self.since.executions = self.since.next(begun),
+                    Task::ClosedPnl => self.since.closed = self.since.next(begun),
+                    Task::Wallet
+                    | Task::Positions
+                    | Task::Ticker(_)
+                    | Task::OpenOrders
+                    | Task::Candles(_)
+                    | Task::ServerTime => {}
+                }
+                if task != Task::ServerTime {
+                    self.works_again();
+                }
+            }
+            Err(fault) => {
+                self.plan.failed(task, boot_now());
+                self.health.fault(&fault);
+            }
+        }
+        self.refollow();
+    }
+
+    fn looked(
+        &mut self,
+        missing: crate::resolve::Missing,
+        begun: Begun,
+        result: Result<Option<protocol::venue::Order>, crate::venue::Fault>,
+    ) {
+        match result {
+            Ok(found) => {
+                self.hands.guard.lookup(protocol::order::Lookup {
+                    approval_id: missing.approval_id,
+                    link_id: missing.link_id,
+                    begun: begun.venue,
+                    found: found.clone(),
+                });
+                if let Some(order) = found {
+                    self.resolver.settled(missing.approval_id);
+                    self.books.orders.accepted(missing.link_id, order.order_id);
+                    self.observe(begun, Observation::Orders(vec![order]));
+                    self.look_soon();
+                } else {
+                    let waits = self.settings.waits();
+                    let id = missing.approval_id;
+                    if self.resolver.found_nothing(id, begun.boot, waits) == Verdict::AskGuard {
+                        self.ask_guard();
+                    }
+                }
+            }
+            Err(fault) => {
+                self.resolver
+                    .could_not_look(missing.approval_id, boot_now());
+                self.health.fault(&fault);
+            }
+        }
+        self.unresolved.send_replace(self.resolver.len());
+    }
+
+    fn ask_guard(&mut self) {
+        if std::mem::replace(&mut self.asking, true) {
+            return;
+        }
+        let hands = self.hands.clone();
+        tokio::task::spawn_local(async move {
+            let settled = hands
+                .guard
+                .status()
+                .await
+                .is_ok_and(|status| status.unresolved == 0);
+            hands.owner.tell(Event::Settled(settled));
+        });
+    }
+
+    fn candles_read(
+        &mut self,
+        topic: protocol::gateway::CandleTopic,
+        candles: Vec<protocol::venue::Candle>,
+        longest: bool,
+    ) {
+        let read = self.books.candles.take(topic, candles, longest);
+        for news in &read.news {
+            self.listeners.candle(news);
+        }
+        if read.too_short {
+            let hands = self.hands.clone();
+            tokio::task::spawn_local(async move { read::long_candles(&hands, topic).await });
+        }
+        self.watch_candles();
+    }
+
+    fn watch_candles(&mut self) {
+        let begun = self.hands.venue.begun();
+        let staleness = self.settings.config.limits.max_data_staleness_ms;
+        for (topic, why) in self.books.candles.changes(begun.venue, staleness) {
+            let said = why.as_deref().unwrap_or("fine again");
+            tracing::info!("candles of {} {}: {said}", topic.symbol, topic.interval);
+            let symbol = topic.symbol;
+            self.tell_guard(begun, Observation::CandlesStale { symbol, why });
+        }
+    }
+
+    fn walk_if_due(&mut self, now: BootMs) {
+        let Some(walk) = &mut self.walk else { return };
+        if walk.task.is_some() || now < walk.again || self.health.resting(now) {
+            return;
+        }
+        let mut symbols = self.listeners.symbols();
+        symbols.extend(self.traded.iter().copied());
+        let route = walk::Route {
+            settings: Rc::clone(&self.settings),
+            welcome: Rc::clone(&walk.welcome),
+            unresolved: self.unresolved.subscribe(),
+            symbols,
+        };
+        let task = tokio::task::spawn_local(walk::run(self.hands.clone(), route));
+        walk.task = Some(task.abort_handle());
+    }
+
+    fn walked(&mut self, result: Result<(), crate::venue::Fault>) {
+        match result {
+            Ok(()) => {
+                self.walk = None;
+                self.works_again();
+                if !std::mem::replace(&mut self.health.synced, true) {
+                    tracing::info!("the start-up order has been walked through");
+                }
+                self.health.ever_synced = true;
+                self.plan.restart(boot_now());
+            }
+            Err(fault) => {
+                tracing::warn!("the start-up order stopped: {fault}; it begins again");
+                self.health.fault(&fault);
+                if let Some(walk) = &mut self.walk {
+                    walk.task = None;
+                    walk.again = boot_now().after(WALK_AGAIN_MS);
+                }
+            }
+        }
+    }
+
+    /// The account is read again shortly, because an order has left or arrived.
+    fn look_soon(&mut self) {
+        let touched = [
+            Task::Executions,
+            Task::OpenOrders,
+            Task::Positions,
+            Task::Wallet,
+        ];
+        self.plan.hasten(&touched, boot_now().after(SOON_MS));
+    }
+
+    /// Follows what is configured, listened to, traded and held, at the pace the caps allow.
+    fn refollow(&mut self) {
+        let mut symbols = self.listeners.symbols();
+        symbols.insert(self.settings.topic.symbol);
+        symbols.extend(self.traded.iter().copied());
+        symbols.extend(self.books.symbols_in_play());
+        let topics = self.listeners.topics();
+        let followed = u32::try_from(symbols.len().max(topics.len())).unwrap_or(u32::MAX);
+        self.plan
+            .pace(self.settings.config.request_budget_for(followed));
+        self.plan.follow(&symbols, &topics, boot_now());
+        self.books.candles.keep(&topics);
+    }
+
+    fn walking(&self) -> bool {
+        self.walk.is_some()
+    }
+
+    fn which(&self) -> Which {
+        if self.walking() {
+            Which::Candles
+        } else {
+            Which::All
+        }
+    }
+
+    fn wake_at(&self, now: BootMs) -> BootMs {
+        let read = (self.lanes < LANES)
+            .then(|| self.plan.deadline(self.which()))
+            .flatten();
+        let walk = self
+            .walk
+            .as_ref()
+            .filter(|walk| walk.task.is_none())
+            .map(|walk| walk.again);
+        let soonest = [read, walk, self.resolver.deadline(), self.lease.deadline()];
+        let soonest = soonest.into_iter().flatten().min();
+        // Never later than the next watch; never a spin, whatever is overdue.
+        let latest = now.after(WATCH_MS);
+        soonest
+            .map_or(latest, |at| at.min(latest))
+            .max(now.after(1))
+    }
+
+    /// The last act: our resting opening orders go, stops stay. At most two seconds.
+    pub async fn stop(&mut self) {
+        if let Some(task) = self.walk.take().and_then(|walk| walk.task) {
+            task.abort();
+        }
+        if self.hands.guard.leave().frozen() {
+            tracing::warn!("frozen: resting orders are left as they are");
+            return;
+        }
+        let known = self
+            .books
+            .open_orders
+            .as_ref()
+            .map(|read| read.value.as_slice());
+        let known = openers::opening(known.unwrap_or_default(), None);
+        let last = async {
+            drop(openers::send_all(&self.hands, &known).await);
+            openers::cancel(&self.hands, None).await
+        };
+        match timeout(LAST_CANCELS, last).await {
+            Ok(Ok(done)) => tracing::info!("stopping: {done}"),
+            Ok(Err(why)) => tracing::warn!("stopping: {why}"),
+            Err(_) => tracing::warn!("stopping: opening orders may still rest; time is up"),
+        }
+    }
+}
+
+/// One look-up of an order whose outcome is unknown: open orders and history.
+async fn look_up(hands: Hands, missing: crate::resolve::Missing) {
+    let begun = hands.venue.begun();
+    let result = hands.venue.order(missing.symbol, missing.link_id).await;
+    hands.owner.tell(Event::Looked(missing, begun, result));
+}

@@ -1,0 +1,237 @@
+//! What has been asked of the guard and not been answered yet. Pure.
+//!
+//! Two kinds of request. A question waits for its answer on this connection only: when the
+//! connection ends, its outcome is unknown. A report is kept and repeated, over connections too,
+//! until the guard has it on disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::guard::{CommandResult, GuardReply, GuardRequest, OutcomeReport};
+use protocol::order::Lookup;
+use protocol::{Approval, ApprovalId, BootMs, Decision, Outcome};
+use tokio::sync::oneshot;
+
+/// How long a report waits for its acknowledgement before it is said again.
+const REPEAT_MS: u64 = 1000;
+
+/// Something that must reach the guard's disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Report {
+    /// What became of an approved send.
+    Outcome(OutcomeReport),
+    /// What a look-up found.
+    Lookup(Lookup),
+    /// How a command went.
+    Command(CommandResult),
+}
+
+impl Report {
+    fn request(&self) -> GuardRequest {
+        match self {
+            Self::Outcome(report) => GuardRequest::Outcome(report.clone()),
+            Self::Lookup(lookup) => GuardRequest::Lookup(lookup.clone()),
+            Self::Command(result) => GuardRequest::CommandResult(result.clone()),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Kept {
+    report: Report,
+    /// The id under which it was last said, and when; `None`: not yet on this connection.
+    said: Option<(u64, BootMs)>,
+}
+
+/// All that waits.
+#[derive(Debug, Default)]
+pub(crate) struct Dialogue {
+    last_id: u64,
+    last_report: u64,
+    questions: BTreeMap<u64, oneshot::Sender<GuardReply>>,
+    reports: BTreeMap<u64, Kept>,
+    /// Approvals that this process has been told of, or that it found at its first welcome.
+    known: BTreeSet<ApprovalId>,
+    welcomed: bool,
+}
+
+impl Dialogue {
+    /// An id for a new question, whose answer goes there.
+    pub(crate) fn ask(&mut self, answer: oneshot::Sender<GuardReply>) -> u64 {
+        let id = self.next_id();
+        self.questions.insert(id, answer);
+        id
+    }
+
+    /// Keeps a report until it is acknowledged; [`due`](Self::due) says it for the first time.
+    pub(crate) fn keep(&mut self, report: Report) {
+        self.last_report = self.last_report.wrapping_add(1);
+        self.reports
+            .insert(self.last_report, Kept { report, said: None });
+    }
+
+    /// Reports to be said now, oldest first, under these ids.
+    pub(crate) fn due(&mut self, now: BootMs) -> Vec<(u64, GuardRequest)> {
+        let mut due = Vec::new();
+        for kept in self.reports.values_mut() {
+            let waits = kept.said.is_some_and(|(_, at)| now.since(at) < REPEAT_MS);
+            if waits {
+                continue;
+            }
+            self.last_id = self.last_id.wrapping_add(1);
+            kept.said = Some((self.last_id, now));
+            due.push((self.last_id, kept.report.request()));
+        }
+        due
+    }
+
+    /// When a report is to be said again; `None` if none waits.
+    pub(crate) fn deadline(&self) -> Option<BootMs> {
+        let next = |kept: &Kept| kept.said.map_or(BootMs(0), |(_, at)| at.after(REPEAT_MS));
+        self.reports.values().map(next).min()
+    }
+
+    /// Takes an answer. An approval that nobody waits for any more is never sent; that is kept as
+    /// a report of its own.
+    pub(crate) fn answered(&mut self, id: u64, reply: GuardReply) {
+        if let GuardReply::Decision(Decision::Approved(approval)) = &reply {
+            self.known.insert(approval.approval_id);
+        }
+        if let Some(question) = self.questions.remove(&id) {
+            if let Err(GuardReply::Decision(Decision::Approved(approval))) = question.send(reply) {
+                self.never_sent(approval.approval_id, "the approval came too late");
+            }
+            return;
+        }
+        // An error leaves the report where it is: it is said again.
+        if matches!(reply, GuardReply::Done(_)) {
+            self.reports
+                .retain(|_, kept| kept.said.is_none_or(|(said, _)| said != id));
+        }
+    }
+
+    /// The guard has welcomed this gateway with these approvals without an outcome. Those that
+    /// nobody here can have sent are reported so; the rest is to be looked up.
+    pub(crate) fn welcomed(&mut self, unresolved: Vec<Approval>) -> Vec<Approval> {
+        let first = !std::mem::replace(&mut self.welcomed, true);
+        let mut to_look_up = Vec::new();
+        for approval in unresolved {
+            if first || self.known.contains(&approval.approval_id) {
+                self.known.insert(approval.approval_id);
+                to_look_up.push(approval);
+            } else {
+                self.never_sent(approval.approval_id, "the approval never arrived");
+            }
+        }
+        to_look_up
+    }
+
+    /// The connection has ended: no question will be answered, every report is said again.
+    pub(crate) fn lost(&mut self) {
+        self.questions.clear();
+        for kept in self.reports.values_mut() {
+            kept.said = None;
+        }
+    }
+
+    fn never_sent(&mut self, approval_id: ApprovalId, why: &str) {
+        let outcome = Outcome::NotSent {
+            why: why.to_owned(),
+        };
+        self.keep(Report::Outcome(OutcomeReport {
+            approval_id,
+            outcome,
+            signed_at: None,
+        }));
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.last_id = self.last_id.wrapping_add(1);
+        self.last_id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::frame::Empty;
+    use protocol::{CommandId, Generation, Intent, OrderLinkId};
+
+    fn approval(n: u64) -> Approval {
+        let intent = r#"{"intent_id":"i","at":1,"symbol":"SOLUSDT","side":"buy","order_type":"market","qty":"1"}"#;
+        let intent: Intent = serde_json::from_str(intent).unwrap();
+        Approval {
+            approval_id: ApprovalId(n),
+            link_id: OrderLinkId::new("pg-1").unwrap(),
+            intent,
+            opens: true,
+            expires: BootMs(1),
+            generation: Generation(1),
+        }
+    }
+
+    fn decided(n: u64) -> GuardReply {
+        GuardReply::Decision(Decision::Approved(approval(n)))
+    }
+
+    fn result() -> Report {
+        Report::Command(CommandResult {
+            command_id: CommandId(1),
+            done: true,
+            message: String::new(),
+        })
+    }
+
+    #[test]
+    fn a_report_is_said_until_it_is_acknowledged() {
+        let mut dialogue = Dialogue::default();
+        dialogue.keep(result());
+        let first = dialogue.due(BootMs(0));
+        assert_eq!(first.len(), 1);
+        assert!(dialogue.due(BootMs(999)).is_empty());
+        let second = dialogue.due(BootMs(1000));
+        assert_ne!(first[0].0, second[0].0);
+        dialogue.lost();
+        let third = dialogue.due(BootMs(1001));
+        assert_eq!(third.len(), 1, "a new connection hears it at once");
+        dialogue.answered(third[0].0, GuardReply::Done(Empty {}));
+        assert_eq!(dialogue.deadline(), None);
+    }
+
+    #[test]
+    fn an_approval_that_nobody_waits_for_is_reported_as_never_sent() {
+        let mut dialogue = Dialogue::default();
+        let (tell, hear) = oneshot::channel();
+        let id = dialogue.ask(tell);
+        drop(hear);
+        dialogue.answered(id, decided(7));
+        let due = dialogue.due(BootMs(0));
+        let GuardRequest::Outcome(report) = &due[0].1 else {
+            panic!("{due:?}")
+        };
+        assert_eq!(report.approval_id, ApprovalId(7));
+        assert!(matches!(report.outcome, Outcome::NotSent { .. }));
+    }
+
+    #[test]
+    fn a_welcome_tells_what_was_sent_from_what_cannot_have_been() {
+        let mut dialogue = Dialogue::default();
+        assert_eq!(
+            dialogue.welcomed(vec![approval(1)]).len(),
+            1,
+            "an earlier gateway's"
+        );
+        let (tell, mut hear) = oneshot::channel();
+        let id = dialogue.ask(tell);
+        dialogue.answered(id, decided(2));
+        assert!(hear.try_recv().is_ok());
+        dialogue.lost();
+        let again = dialogue.welcomed(vec![approval(1), approval(2), approval(3)]);
+        let ids: Vec<u64> = again.iter().map(|a| a.approval_id.0).collect();
+        assert_eq!(ids, [1, 2]);
+        let due = dialogue.due(BootMs(0));
+        let GuardRequest::Outcome(report) = &due[0].1 else {
+            panic!("{due:?}")
+        };
+        assert_eq!(report.approval_id, ApprovalId(3));
+    }
+}

@@ -1,0 +1,482 @@
+//! The one connection to the risk-guard, kept up for the gateway's whole life.
+//!
+//! Everything goes out in the order in which it was said, so that what was observed before an
+//! order is in the guard's book before that order is judged. A guard that stops reading loses the
+//! connection once [`MOST_WAITING`] lines wait for it.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use daemon::clock::boot_now;
+use daemon::lines::Lines;
+use protocol::frame::{Empty, Envelope, ErrorBody, ErrorCode, Head, Message, write};
+use protocol::guard::{
+    Command, CommandResult, GatewayHello, GuardNote, GuardPush, GuardReply, GuardRequest,
+    GuardWelcome, Observe, OutcomeReport,
+};
+use protocol::order::{Amend, Lookup, Recorded};
+use protocol::status::RiskStatus;
+use protocol::{Alert, Decision, Denial, Intent};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, timeout};
+
+use super::dialogue::{Dialogue, Report};
+use super::lease::Leave;
+use super::permit::Approved;
+
+/// Lines that may wait for a guard that does not read.
+const MOST_WAITING: usize = 2048;
+/// How long a decision may take: it waits for the guard's disk.
+const DECISION_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a status may take.
+const STATUS_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a welcome may take.
+const WELCOME_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a repeated report may lie at the guard before it is void.
+const REPORT_MS: u64 = 5000;
+/// First and longest pause between attempts to connect.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// What the guard has to say to the gateway.
+#[derive(Debug)]
+pub enum GuardEvent {
+    /// A connection stands: begin the start-up order. `welcome.unresolved` holds what is to be
+    /// looked up.
+    Joined(Box<GuardWelcome>),
+    /// The connection has ended.
+    Lost(String),
+    /// The lease, or the trading state, has changed.
+    Leave,
+    /// Something is to be done.
+    Command(Command),
+    /// A safety event, for bots.
+    Safety(Alert),
+}
+
+/// What the guard says to an order or a change.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Send it, once.
+    Approved(Approved),
+    /// Do not.
+    Denied(Denial),
+    /// It was judged before.
+    Recorded(Recorded),
+    /// No answer came, and why: nothing that opens may be sent.
+    Silent(String),
+    /// The guard could not read the question.
+    Refused(ErrorBody),
+}
+
+/// A hand on the connection; copies share it.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    words: mpsc::UnboundedSender<Word>,
+    leave: Rc<Cell<Leave>>,
+    connected: Rc<Cell<bool>>,
+}
+
+#[derive(Debug)]
+enum Word {
+    Note(Box<Observe>),
+    Question(Box<GuardRequest>, Duration, oneshot::Sender<GuardReply>),
+    Report(Report),
+}
+
+/// What the connection is made with.
+pub struct Address {
+    /// `run/guard.sock`.
+    pub socket: PathBuf,
+    /// What to say first, each time anew.
+    pub hello: Box<dyn Fn() -> GatewayHello>,
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Address")
+            .field("socket", &self.socket)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Guard {
+    /// Begins to keep a connection, in a task of its own on this thread.
+    pub fn connect(address: Address, events: mpsc::UnboundedSender<GuardEvent>) -> Self {
+        let (words, heard) = mpsc::unbounded_channel();
+        let guard = Self {
+            words,
+            leave: Rc::new(Cell::new(Leave::default())),
+            connected: Rc::new(Cell::new(false)),
+        };
+        let link = Link {
+            address,
+            events,
+            heard,
+            leave: Rc::clone(&guard.leave),
+            connected: Rc::clone(&guard.connected),
+            dialogue: Dialogue::default(),
+        };
+        tokio::task::spawn_local(link.keep());
+        guard
+    }
+
+    /// Tells what was observed. Without a connection it is dropped: a new one begins with the
+    /// whole start-up order.
+    pub fn tell(&self, observe: Observe) {
+        if self.connected.get() {
+            self.say(Word::Note(Box::new(observe)));
+        }
+    }
+
+    /// May this order be sent?
+    pub async fn authorize(&self, intent: Intent) -> Verdict {
+        let request = GuardRequest::Authorize(intent);
+        self.decide(request, Approved::order).await
+    }
+
+    /// May this resting order be changed?
+    pub async fn authorize_amend(&self, change: Amend) -> Verdict {
+        let request = GuardRequest::AuthorizeAmend(change.clone());
+        self.decide(request, |approval| Approved::change(approval, change))
+            .await
+    }
+
+    /// How things stand.
+    pub async fn status(&self) -> Result<RiskStatus, ErrorBody> {
+        match self
+            .ask(GuardRequest::Status(Empty {}), STATUS_PATIENCE)
+            .await
+        {
+            Ok(GuardReply::Status(status)) => Ok(status),
+            Ok(GuardReply::Error(error)) => Err(error),
+            Ok(other) => Err(odd(&other)),
+            Err(why) => Err(ErrorBody::new(ErrorCode::NotReady, why)),
+        }
+    }
+
+    /// What became of an approved send; said until the guard has it.
+    pub fn outcome(&self, report: OutcomeReport) {
+        self.say(Word::Report(Report::Outcome(report)));
+    }
+
+    /// What a look-up found; said until the guard has it.
+    pub fn lookup(&self, lookup: Lookup) {
+        self.say(Word::Report(Report::Lookup(lookup)));
+    }
+
+    /// How a command went; said until the guard has it.
+    pub fn command_result(&self, result: CommandResult) {
+        self.say(Word::Report(Report::Command(result)));
+    }
+
+    /// The guard's word as it stands: lease and state.
+    pub fn leave(&self) -> Leave {
+        self.leave.get()
+    }
+
+    /// Whether a connection stands and has been welcomed.
+    pub fn connected(&self) -> bool {
+        self.connected.get()
+    }
+
+    async fn decide(
+        &self,
+        request: GuardRequest,
+        approved: impl FnOnce(protocol::Approval) -> Approved,
+    ) -> Verdict {
+        match self.ask(request, DECISION_PATIENCE).await {
+            Ok(GuardReply::Decision(Decision::Approved(approval))) => {
+                Verdict::Approved(approved(approval))
+            }
+            Ok(GuardReply::Decision(Decision::Denied(denial))) => Verdict::Denied(denial),
+            Ok(GuardReply::Decision(Decision::Recorded(recorded))) => Verdict::Recorded(recorded),
+            Ok(GuardReply::Error(error)) => Verdict::Refused(error),
+            Ok(other) => Verdict::Refused(odd(&other)),
+            Err(why) => Verdict::Silent(why),
+        }
+    }
+
+    async fn ask(&self, request: GuardRequest, patience: Duration) -> Result<GuardReply, String> {
+        if !self.connected.get() {
+            return Err("there is no connection to the risk-guard".to_owned());
+        }
+        let (tell, hear) = oneshot::channel();
+        self.say(Word::Question(Box::new(request), patience, tell));
+        match timeout(patience, hear).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(_)) => Err("the connection to the risk-guard ended".to_owned()),
+            Err(_) => Err(format!(
+                "the risk-guard did not answer in {} ms",
+                patience.as_millis()
+            )),
+        }
+    }
+
+    fn say(&self, word: Word) {
+        // The link's task lives as long as the process; without it there is nobody to tell.
+        drop(self.words.send(word));
+    }
+}
+
+fn odd(reply: &GuardReply) -> ErrorBody {
+    let message = format!("the risk-guard answered with {}", reply.kind());
+    ErrorBody::new(ErrorCode::Internal, message)
+}
+
+struct Link {
+    address: Address,
+    events: mpsc::UnboundedSender<GuardEvent>,
+    heard: mpsc::UnboundedReceiver<Word>,
+    leave: Rc<Cell<Leave>>,
+    connected: Rc<Cell<bool>>,
+    dialogue: Dialogue,
+}
+
+impl Link {
+    async fn keep(mut self) {
+        let mut pause = BACKOFF.0;
+        loop {
+            let why = match UnixStream::connect(&self.address.socket).await {
+                Ok(stream) => self.converse(stream).await,
+                Err(error) => format!("{}: {error}", self.address.socket.display()),
+            };
+            self.dialogue.lost();
+            if self.connected.replace(false) {
+                self.event(GuardEvent::Lost(why));
+                pause = BACKOFF.0;
+            }
+            if !self.wait_apart(pause).await {
+                return;
+            }
+            pause = pause.saturating_mul(2).min(BACKOFF.1);
+        }
+    }
+
+    /// Waits, and keeps what is said meanwhile; false when nobody is left to speak.
+    async fn wait_apart(&mut self, pause: Duration) -> bool {
+        let wake = sleep(pause);
+        tokio::pin!(wake);
+        loop {
+            tokio::select! {
+                () = &mut wake => return true,
+                word = self.heard.recv() => match word {
+                    Some(Word::Report(report)) => self.dialogue.keep(report),
+                    // The asker hears that its question was dropped.
+                    Some(Word::Note(_) | Word::Question(..)) => {}
+                    None => return false,
+                },
+            }
+        }
+    }
+
+    /// One connection from hello to its end; why it ended.
+    async fn converse(&mut self, stream: UnixStream) -> String {
+        let (reader, writer) = stream.into_split();
+        let (lines, written) = mpsc::channel(MOST_WAITING);
+        let (seen, mut frames) = mpsc::channel(64);
+        let writing = Aborted(tokio::task::spawn_local(write_lines(writer, written)));
+        let reading = Aborted(tokio::task::spawn_local(read_lines(reader, seen)));
+        let mut line = Out { lines };
+        let why = match self.welcome(&mut line, &mut frames).await {
+            Ok(()) => self.talk(&mut line, &mut frames).await,
+            Err(why) => why,
+        };
+        drop((writing, reading));
+        why
+    }
+
+    async fn welcome(
+        &mut self,
+        line: &mut Out,
+        frames: &mut mpsc::Receiver<Vec<u8>>,
+    ) -> Result<(), String> {
+        let (tell, mut hear) = oneshot::channel();
+        let id = self.dialogue.ask(tell);
+        line.request(
+            id,
+            WELCOME_PATIENCE,
+            &GuardRequest::Hello((self.address.hello)()),
+        )?;
+        let joined = async {
+            loop {
+                let frame = frames
+                    .recv()
+                    .await
+                    .ok_or("the risk-guard closed the connection")?;
+                self.take(&frame)?;
+                match hear.try_recv() {
+                    Ok(GuardReply::Welcome(welcome)) => return Ok::<_, String>(welcome),
+                    Ok(GuardReply::Error(error)) => return Err(error.message),
+                    Ok(other) => return Err(odd(&other).message),
+                    Err(oneshot::error::TryRecvError::Empty) => {}
+                    Err(oneshot::error::TryRecvError::Closed) => return Err("lost".to_owned()),
+                }
+            }
+        };
+        let mut welcome = timeout(WELCOME_PATIENCE, joined)
+            .await
+            .map_err(|_| "the risk-guard did not say welcome in time".to_owned())??;
+        welcome.unresolved = self
+            .dialogue
+            .welcomed(std::mem::take(&mut welcome.unresolved));
+        let mut leave = self.leave.get();
+        leave.welcome(welcome.state);
+        self.leave.set(leave);
+        self.connected.set(true);
+        self.event(GuardEvent::Joined(Box::new(welcome)));
+        Ok(())
+    }
+
+    async fn talk(&mut self, line: &mut Out, frames: &mut mpsc::Receiver<Vec<u8>>) -> String {
+        loop {
+            for (id, request) in self.dialogue.due(boot_now()) {
+                if let Err(why) = line.request(id, Duration::from_millis(REPORT_MS), &request) {
+                    return why;
+                }
+            }
+            let repeat = self.dialogue.deadline().map(|at| at.since(boot_now()));
+            let again = async {
+                match repeat {
+                    Some(ms) => sleep(Duration::from_millis(ms)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let done = tokio::select! {
+                frame = frames.recv() => match frame {
+                    Some(frame) => self.take(&frame),
+                    None => Err("the risk-guard closed the connection".to_owned()),
+                },
+                word = self.heard.recv() => match word {
+                    Some(word) => self.pass_on(word, line),
+                    None => Err("the gateway ends".to_owned()),
+                },
+                () = again => Ok(()),
+            };
+            if let Err(why) = done {
+                return why;
+            }
+        }
+    }
+
+    fn pass_on(&mut self, word: Word, line: &mut Out) -> Result<(), String> {
+        match word {
+            Word::Note(observe) => line.push(&GuardNote::Observe(*observe)),
+            Word::Question(request, patience, answer) => {
+                let id = self.dialogue.ask(answer);
+                line.request(id, patience, &*request)
+            }
+            Word::Report(report) => {
+                self.dialogue.keep(report);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes one line of the guard's.
+    fn take(&mut self, frame: &[u8]) -> Result<(), String> {
+        let problem = |error: ErrorBody| format!("the risk-guard said something odd: {error}");
+        let envelope = Envelope::read(frame).map_err(problem)?;
+        if let Some(id) = envelope.id {
+            let reply = envelope.message::<GuardReply>().map_err(problem)?;
+            self.dialogue.answered(id, reply);
+            return Ok(());
+        }
+        match envelope.message::<GuardPush>().map_err(problem)? {
+            GuardPush::Lease(lease) => {
+                let mut leave = self.leave.get();
+                leave.take(lease);
+                self.leave.set(leave);
+                self.event(GuardEvent::Leave);
+            }
+            GuardPush::Command(command) => self.event(GuardEvent::Command(command)),
+            GuardPush::Event(alert) => self.event(GuardEvent::Safety(alert)),
+        }
+        Ok(())
+    }
+
+    fn event(&self, event: GuardEvent) {
+        // The main loop owns the other end; when it is gone the process ends.
+        drop(self.events.send(event));
+    }
+}
+
+/// The way out: whole lines, in order.
+struct Out {
+    lines: mpsc::Sender<Vec<u8>>,
+}
+
+impl Out {
+    fn request<M: Message>(
+        &mut self,
+        id: u64,
+        patience: Duration,
+        message: &M,
+    ) -> Result<(), String> {
+        let patience = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        self.line(Head::request(id, boot_now().after(patience)), message)
+    }
+
+    fn push<M: Message>(&mut self, message: &M) -> Result<(), String> {
+        self.line(Head::push(), message)
+    }
+
+    fn line<M: Message>(&mut self, head: Head, message: &M) -> Result<(), String> {
+        let mut bytes = Vec::new();
+        write(head, message, &mut bytes).map_err(|error| error.message)?;
+        self.lines.try_send(bytes).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => {
+                format!("the risk-guard does not read; {MOST_WAITING} lines wait for it")
+            }
+            mpsc::error::TrySendError::Closed(_) => {
+                "the risk-guard cannot be written to".to_owned()
+            }
+        })
+    }
+}
+
+/// A task that ends with its owner.
+struct Aborted(tokio::task::JoinHandle<()>);
+
+impl Drop for Aborted {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn write_lines(mut writer: OwnedWriteHalf, mut lines: mpsc::Receiver<Vec<u8>>) {
+    while let Some(mut bytes) = lines.recv().await {
+        // What waits goes out in one call.
+        while bytes.len() < 256 * 1024 {
+            let Ok(more) = lines.try_recv() else { break };
+            bytes.extend_from_slice(&more);
+        }
+        if writer.write_all(&bytes).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read_lines(mut reader: OwnedReadHalf, frames: mpsc::Sender<Vec<u8>>) {
+    let mut lines = Lines::new();
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let Ok(read) = reader.read(&mut buffer).await else {
+            return;
+        };
+        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
+            return;
+        };
+        lines.push(bytes);
+        while let Some(line) = lines.next() {
+            let Ok(line) = line else { return };
+            if frames.send(line.to_vec()).await.is_err() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The guard as the gateway knows it: its word to send, its leave to open, its connection.
+
+mod dialogue;
+mod lease;
+mod link;
+mod permit;
+
+pub use lease::Leave;
+pub use link::{Address, Guard, GuardEvent, Verdict};
+pub(crate) use permit::is_ours;
+pub use permit::{Approved, Reducing};

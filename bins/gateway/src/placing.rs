@@ -1,0 +1,442 @@
+//! An order's way from a bot to the venue and back: steps, word of the guard, send, outcome.
+//!
+//! Each order is a task of its own and ends whether its bot still listens or not, so that no
+//! approval is ever left without an outcome.
+
+use daemon::clock::boot_now;
+use daemon::logging;
+use protocol::frame::{ErrorBody, ErrorCode};
+use protocol::gateway::Placed;
+use protocol::guard::OutcomeReport;
+use protocol::order::Amend;
+use protocol::venue::{Instrument, Order};
+use protocol::{
+    Approval, Context, Denial, Intent, IntentId, OrderLinkId, Outcome, Severity, Side, Symbol, Tag,
+};
+
+use crate::event::Event;
+use crate::guard::{Approved, Reducing, Verdict};
+use crate::hands::Hands;
+use crate::normalise;
+use crate::orders::Ours;
+use crate::resolve::Missing;
+use crate::send::Sent;
+use crate::venue::{Fault, odd};
+
+/// What is known of the order's instrument when it comes in.
+#[derive(Debug)]
+pub struct Market {
+    /// Its steps; read first if absent.
+    pub instrument: Option<Instrument>,
+    /// Its mark price; read first if absent.
+    pub mark: Option<money::Price>,
+}
+
+/// Places one order. An error means that nothing was asked of the guard.
+pub async fn place(hands: &Hands, intent: Intent, market: Market) -> Result<Placed, Fault> {
+    let intent_id = intent.intent_id;
+    let (instrument, mark) = known(hands, intent.symbol, market).await?;
+    let intent = match normalise::order(intent, &instrument, mark) {
+        Ok(intent) => intent,
+        Err(denial) => return Ok(refused_here(intent_id, denial)),
+    };
+    let verdict = hands.guard.authorize(intent.clone()).await;
+    match verdict {
+        Verdict::Approved(permit) => {
+            let link_id = permit.approval().link_id;
+            let outcome = send_approved(hands, permit).await;
+            Ok(Placed {
+                intent_id,
+                link_id: Some(link_id),
+                outcome,
+                repeated: false,
+            })
+        }
+        Verdict::Silent(why) if intent.reduce_only => exit_alone(hands, &intent, &why).await,
+        other => Ok(unsent(intent_id, other)),
+    }
+}
+
+/// Changes a resting order of ours.
+pub async fn amend(
+    hands: &Hands,
+    change: Amend,
+    (symbol, side): (Symbol, Side),
+    market: Market,
+) -> Result<Placed, Fault> {
+    let intent_id = change.intent_id;
+    let (instrument, _) = known(hands, symbol, market).await?;
+    let change = match normalise::amend(change, side, &instrument) {
+        Ok(change) => change,
+        Err(denial) => return Ok(refused_here(intent_id, denial)),
+    };
+    match hands.guard.authorize_amend(change).await {
+        Verdict::Approved(permit) => {
+            let link_id = permit.approval().link_id;
+            let outcome = send_approved(hands, permit).await;
+            Ok(Placed {
+                intent_id,
+                link_id: Some(link_id),
+                outcome,
+                repeated: false,
+            })
+        }
+        other => Ok(unsent(intent_id, other)),
+    }
+}
+
+/// Which order an intent became, by the guard's memory; for a gateway that was restarted since.
+/// The guard is asked for a change that changes nothing, and told that it was not sent.
+pub async fn link_of(hands: &Hands, intent_id: IntentId) -> Option<(OrderLinkId, Symbol)> {
+    let nothing = Amend {
+        intent_id,
+        qty: None,
+        price: None,
+        take_profit: None,
+        stop_loss: None,
+    };
+    let Verdict::Approved(permit) = hands.guard.authorize_amend(nothing).await else {
+        return None;
+    };
+    let (approval, _) = permit.spend();
+    report(
+        hands,
+        &approval,
+        Outcome::NotSent {
+            why: "asked which order it is".to_owned(),
+        },
+        None,
+    );
+    Some((approval.link_id, approval.intent.symbol))
+}
+
+/// Cancels a resting order of ours by its link id.
+pub async fn cancel(
+    hands: &Hands,
+    intent_id: IntentId,
+    symbol: Symbol,
+    link_id: OrderLinkId,
+) -> Result<(), ErrorBody> {
+    let facts = Context::new()
+        .with("intent_id", intent_id)
+        .with("link_id", link_id)
+        .with("symbol", symbol);
+    match hands.sender.cancel_link(symbol, link_id).await {
+        Ok(()) => {
+            logging::order("order cancel sent", facts);
+            // The venue cancels asynchronously; the next read of all open orders shows it.
+            hands.owner.tell(Event::Touched);
+            Ok(())
+        }
+        Err(fault) => {
+            let code = if fault.is_ambiguous() {
+                ErrorCode::Internal
+            } else {
+                ErrorCode::NotReady
+            };
+            hands.owner.tell(Event::Refused(fault.clone()));
+            Err(ErrorBody::new(
+                code,
+                format!("the cancel was not taken: {fault}"),
+            ))
+        }
+    }
+}
+
+async fn known(
+    hands: &Hands,
+    symbol: Symbol,
+    market: Market,
+) -> Result<(Instrument, Option<money::Price>), Fault> {
+    use protocol::guard::Observation;
+    let begun = hands.venue.begun();
+    let instrument = match market.instrument {
+        Some(instrument) => instrument,
+        None => {
+            let read = hands.venue.instrument(symbol).await?;
+            let missing = || odd("market/instruments-info", format!("no instrument {symbol}"));
+            let instrument = read.ok_or_else(missing)?;
+            hands.seen(begun, Observation::Instruments(vec![instrument.clone()]));
+            instrument
+        }
+    };
+    let mark = match market.mark {
+        Some(mark) => Some(mark),
+        None => {
+            let ticker = hands.venue.ticker(symbol).await?;
+            let mark = ticker.mark;
+            hands.seen(begun, Observation::Tickers(vec![ticker]));
+            Some(mark)
+        }
+    };
+    Ok((instrument, mark))
+}
+
+/// Sends what the guard allowed and reports what became of it.
+async fn send_approved(hands: &Hands, permit: Approved) -> Outcome {
+    let approval = permit.approval().clone();
+    let amends = permit.is_change();
+    line(
+        "order approved",
+        &approval.intent,
+        approval.link_id,
+        Context::new(),
+    );
+    if !amends {
+        hands.owner.tell(Event::Sending(Ours {
+            intent_id: Some(approval.intent.intent_id),
+            link_id: approval.link_id,
+            symbol: approval.intent.symbol,
+            side: approval.intent.side,
+            opens: approval.opens,
+            since: boot_now(),
+            last: None,
+        }));
+    }
+    let sent = hands.sender.approved(permit).await;
+    if let Some(fault) = &sent.fault {
+        hands.owner.tell(Event::Refused(fault.clone()));
+    }
+    settle(hands, &approval, &sent, amends);
+    report(hands, &approval, sent.outcome.clone(), sent.signed_at);
+    sent.outcome
+}
+
+/// What the outcome of a send means to the owner, and the line of the order's life.
+fn settle(hands: &Hands, approval: &Approval, sent: &Sent, amends: bool) {
+    let (intent, link_id) = (&approval.intent, approval.link_id);
+    let facts = Context::new();
+    match &sent.outcome {
+        Outcome::Accepted { order_id } => {
+            hands.owner.tell(Event::Accepted(link_id, *order_id));
+            line(
+                "order accepted",
+                intent,
+                link_id,
+                facts.with("order_id", order_id),
+            );
+        }
+        Outcome::Rejected { code, message } => {
+            if !amends {
+                hands.owner.tell(Event::Gone(link_id));
+            }
+            let facts = facts.with("code", code).with("venue_says", message);
+            line("order rejected", intent, link_id, facts);
+        }
+        Outcome::NotSent { why } => {
+            if !amends {
+                hands.owner.tell(Event::Gone(link_id));
+            }
+            line("order not sent", intent, link_id, facts.with("why", why));
+        }
+        Outcome::Ambiguous { why } | Outcome::Denied(Denial { message: why, .. }) => {
+            let missing = Missing {
+                approval_id: approval.approval_id,
+                link_id,
+                symbol: intent.symbol,
+            };
+            hands
+                .owner
+                .tell(Event::Ambiguous(missing, sent.signed_boot));
+            line("order ambiguous", intent, link_id, facts.with("why", why));
+        }
+        Outcome::Pending => {}
+    }
+}
+
+fn report(
+    hands: &Hands,
+    approval: &Approval,
+    outcome: Outcome,
+    signed_at: Option<protocol::VenueMs>,
+) {
+    let approval_id = approval.approval_id;
+    hands.guard.outcome(OutcomeReport {
+        approval_id,
+        outcome,
+        signed_at,
+    });
+}
+
+/// An exit while the guard is silent: from a position that is read now, never more than it holds.
+async fn exit_alone(hands: &Hands, intent: &Intent, why: &str) -> Result<Placed, Fault> {
+    let intent_id = intent.intent_id;
+    if hands.guard.leave().frozen() {
+        return Ok(refused_here(
+            intent_id,
+            denial(Tag::Halt, "the operator has frozen all sending"),
+        ));
+    }
+    let positions = hands.venue.positions_now().await?;
+    let orders = hands.venue.open_orders_now().await?;
+    let permit = match Reducing::exit(intent, &positions, &orders) {
+        Ok(permit) => permit,
+        Err(problem) => {
+            let message = format!("{why}, and without it: {problem}");
+            return Ok(refused_here(intent_id, denial(Tag::GuardLost, &message)));
+        }
+    };
+    tracing::warn!("{why}; the exit {intent_id} goes without it, from a fresh read");
+    let link_id = permit.order().link_id;
+    let outcome = send_reducing(hands, permit, Some(intent_id)).await;
+    hands
+        .owner
+        .tell(Event::ExitAlone(intent_id, link_id, outcome.clone()));
+    Ok(Placed {
+        intent_id,
+        link_id: Some(link_id),
+        outcome,
+        repeated: false,
+    })
+}
+
+/// Sends an order that only shrinks a position. An ambiguous one is looked up once, at once; a
+/// second send under the same link id would be refused by the venue.
+pub async fn send_reducing(
+    hands: &Hands,
+    permit: Reducing,
+    intent_id: Option<IntentId>,
+) -> Outcome {
+    let order = permit.order().clone();
+    hands.owner.tell(Event::Sending(Ours {
+        intent_id,
+        link_id: order.link_id,
+        symbol: order.symbol,
+        side: order.side,
+        opens: false,
+        since: boot_now(),
+        last: None,
+    }));
+    let sent = hands.sender.reducing(permit).await;
+    let mut outcome = sent.outcome;
+    if matches!(outcome, Outcome::Ambiguous { .. })
+        && let Ok(Some(found)) = hands.venue.order(order.symbol, order.link_id).await
+    {
+        outcome = Outcome::Accepted {
+            order_id: found.order_id,
+        };
+    }
+    let facts = Context::new()
+        .with("link_id", order.link_id)
+        .with("symbol", order.symbol)
+        .with("side", order.side)
+        .with("qty", order.qty)
+        .with("reduce_only", true);
+    match &outcome {
+        Outcome::Accepted { order_id } => {
+            hands.owner.tell(Event::Accepted(order.link_id, *order_id));
+            logging::order("order accepted", facts.with("order_id", order_id));
+        }
+        Outcome::Rejected { code, message } => {
+            hands.owner.tell(Event::Gone(order.link_id));
+            logging::order(
+                "order rejected",
+                facts.with("code", code).with("venue_says", message),
+            );
+        }
+        Outcome::NotSent { why } => {
+            hands.owner.tell(Event::Gone(order.link_id));
+            logging::order("order not sent", facts.with("why", why));
+        }
+        Outcome::Ambiguous { why } => logging::order("order ambiguous", facts.with("why", why)),
+        Outcome::Pending | Outcome::Denied(_) => {}
+    }
+    outcome
+}
+
+/// What a bot hears of an order that was not sent.
+fn unsent(intent_id: IntentId, verdict: Verdict) -> Placed {
+    match verdict {
+        Verdict::Denied(denial) => refused(intent_id, denial),
+        Verdict::Recorded(recorded) => Placed {
+            intent_id,
+            link_id: recorded.link_id,
+            outcome: recorded.outcome,
+            repeated: true,
+        },
+        Verdict::Silent(why) => refused_here(intent_id, denial(Tag::GuardLost, &why)),
+        Verdict::Refused(error) => {
+            let message = format!("the risk-guard could not judge it: {}", error.message);
+            refused_here(intent_id, denial(Tag::GuardLost, &message))
+        }
+        Verdict::Approved(permit) => {
+            // Not reached: an approval is sent by its caller. The guard's look-ups would end it.
+            let link_id = Some(permit.approval().link_id);
+            let outcome = Outcome::Ambiguous {
+                why: "approved and not sent".to_owned(),
+            };
+            Placed {
+                intent_id,
+                link_id,
+                outcome,
+                repeated: false,
+            }
+        }
+    }
+}
+
+fn denial(tag: Tag, message: &str) -> Denial {
+    Denial {
+        tag,
+        message: message.to_owned(),
+        context: Context::new(),
+    }
+}
+
+fn refused(intent_id: IntentId, denial: Denial) -> Placed {
+    let context = denial
+        .context
+        .clone()
+        .with("intent_id", intent_id)
+        .with("tag", denial.tag);
+    logging::order(&format!("order refused: {}", denial.message), context);
+    Placed {
+        intent_id,
+        link_id: None,
+        outcome: Outcome::Denied(denial),
+        repeated: false,
+    }
+}
+
+/// A refusal that the guard has not seen, and therefore has not logged under its tag.
+fn refused_here(intent_id: IntentId, denial: Denial) -> Placed {
+    let context = denial.context.clone().with("intent_id", intent_id);
+    logging::event(denial.tag, Severity::Warning, &denial.message, &context);
+    refused(intent_id, denial)
+}
+
+fn line(message: &str, intent: &Intent, link_id: OrderLinkId, facts: Context) {
+    let facts = facts
+        .with("intent_id", intent.intent_id)
+        .with("link_id", link_id)
+        .with("symbol", intent.symbol)
+        .with("side", intent.side)
+        .with("qty", intent.qty);
+    logging::order(message, facts);
+}
+
+/// The line of an order's life that a change of its state is worth, if any.
+pub fn tell_change(order: &Order, intent_id: Option<IntentId>) {
+    use protocol::venue::OrderStatus as S;
+    let message = match order.status {
+        S::Filled => "order filled",
+        S::PartiallyFilled => "order partly filled",
+        S::Cancelled | S::Deactivated => "order cancelled",
+        S::Rejected => "order rejected",
+        S::Triggered => "order triggered",
+        S::Created | S::New | S::Untriggered | S::Active | S::Unknown => return,
+    };
+    let mut facts = Context::new()
+        .with("order_id", order.order_id)
+        .with("symbol", order.symbol)
+        .with("side", order.side)
+        .with("qty", order.qty)
+        .with("filled", order.filled);
+    if let Some(link_id) = order.link_id {
+        facts = facts.with("link_id", link_id);
+    }
+    if let Some(intent_id) = intent_id {
+        facts = facts.with("intent_id", intent_id);
+    }
+    logging::order(message, facts);
+}

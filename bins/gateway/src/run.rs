@@ -1,0 +1,203 @@
+//! The gateway's life: config, keys, connections, then one loop until it is told to stop.
+
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use daemon::alerting::Alerting;
+use daemon::child::{Child, Step};
+use daemon::clock::boot_now;
+use daemon::deployment::Deployment;
+use daemon::inherited::Inherited;
+use daemon::logging;
+use daemon::logline::Level;
+use daemon::{environment, server};
+use exchange::{Credentials, Surroundings, Throttle};
+use protocol::control::{EXIT_CONFIG, Report};
+use protocol::frame::Empty;
+use protocol::guard::GatewayHello;
+use protocol::{BootMs, Context, Process, Severity, Tag};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::credentials;
+use crate::event::Teller;
+use crate::gateway::Gateway;
+use crate::guard::{Address, Guard};
+use crate::hands::Hands;
+use crate::send::Sender;
+use crate::settings::Settings;
+use crate::venue::{Venue, settle_coin};
+
+/// How long an answer of the venue may take.
+const VENUE_PATIENCE: Duration = Duration::from_secs(5);
+/// How often the supervisor hears of us.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// Lives until the supervisor says stop, or is gone.
+pub async fn run(inherited: Inherited) -> anyhow::Result<ExitCode> {
+    let Inherited {
+        control,
+        listener,
+        dir,
+        log: _,
+    } = inherited;
+    let mut child: Child<Rc<Settings>> = Child::over(control).context("control channel")?;
+    let listener = listener.context("no listening socket was passed on")?;
+    let Some(settings) = first_settings(&mut child).await else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    logging::set_level(level(&settings));
+    let found = credentials::find(settings.mode, &dir, environment::text);
+    let keys = match found {
+        Ok(found) => Credentials::new(&found.key, &found.secret),
+        Err(error) => return Ok(fail(&mut child, &said(&error)).await),
+    };
+    let Some(keys) = keys else {
+        return Ok(fail(&mut child, "the exchange keys are blank").await);
+    };
+
+    let deployment = Deployment::at(&dir);
+    let (owner, mut events) = Teller::new();
+    let (guard_events, mut from_guard) = mpsc::unbounded_channel();
+    let (reader, trader) = exchange::connect(wire(&settings), keys, Box::new(Around))
+        .context("the client of the venue")?;
+    let settle = settle_coin(settings.topic.symbol)
+        .map_err(|symbol| anyhow::anyhow!("no settle coin is known for {symbol}"))?;
+    let venue = Venue::new(reader, settle, settings.config.exchange.account);
+    let address = Address {
+        socket: deployment.guard_socket(),
+        hello: hello(&venue, &settings),
+    };
+    let guard = Guard::connect(address, guard_events);
+    let trigger = settings.config.perps.trigger_by.wire();
+    let sender = Sender::new(trader, guard.clone(), venue.clone(), trigger);
+    let alerting = Alerting::to(Process::Gateway, deployment.alerts_socket());
+    let mut bots = server::serve(listener).context("gateway.sock")?;
+    let generation = settings.generation;
+    let hands = Hands {
+        venue,
+        sender,
+        guard,
+        owner,
+    };
+    let mut gateway = Gateway::new(hands, settings, alerting);
+    child.report(&Report::Applied(generation)).await;
+    child.report(&Report::Ready(Empty {})).await;
+    tracing::info!("serving gateway.sock under {generation}");
+
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    let mut beat = interval(HEARTBEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let wake = gateway.turn();
+        if let Some(why) = gateway.fatal() {
+            let why = why.to_owned();
+            return Ok(fail(&mut child, &why).await);
+        }
+        tokio::select! {
+            step = child.next(|prepare| Settings::check(prepare).map(Rc::new)) => match step {
+                Step::Apply(generation, settings) => {
+                    logging::set_level(level(&settings));
+                    gateway.apply(settings);
+                    child.report(&Report::Applied(generation)).await;
+                }
+                Step::Stop => break,
+            },
+            Some(word) = from_guard.recv() => gateway.on_guard(word),
+            Some(event) = events.recv() => gateway.on_event(event),
+            Some(incoming) = bots.recv() => gateway.on_bot(incoming),
+            () = sleep(Duration::from_millis(wake.since(boot_now()))) => {}
+            _ = beat.tick() => {
+                let (progress, waiting_for) = gateway.pulse();
+                child.heartbeat(progress, &waiting_for).await;
+            }
+            _ = terminate.recv() => break,
+        }
+    }
+    gateway.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn first_settings(child: &mut Child<Rc<Settings>>) -> Option<Rc<Settings>> {
+    match child
+        .next(|prepare| Settings::check(prepare).map(Rc::new))
+        .await
+    {
+        Step::Apply(_, settings) => Some(settings),
+        Step::Stop => None,
+    }
+}
+
+/// Says why it cannot run; no restart would mend it.
+async fn fail(child: &mut Child<Rc<Settings>>, why: &str) -> ExitCode {
+    tracing::error!("{why}");
+    child.report(&Report::Failing(why.to_owned())).await;
+    ExitCode::from(EXIT_CONFIG)
+}
+
+fn wire(settings: &Settings) -> exchange::Settings {
+    let perps = &settings.config.perps;
+    let recv_window = settings.config.limits.recv_window_ms;
+    exchange::Settings {
+        base_url: settings.config.base_url(settings.mode).as_str().to_owned(),
+        prefix: exchange::Venue::ZOOMEX.prefix,
+        recv_window_ms: u32::try_from(recv_window).unwrap_or(u32::MAX),
+        timeout: VENUE_PATIENCE,
+        per_second: perps.max_requests_per_second,
+        per_minute: perps.max_requests_per_minute,
+    }
+}
+
+fn hello(venue: &Venue, settings: &Settings) -> Box<dyn Fn() -> GatewayHello> {
+    let (venue, generation) = (venue.clone(), settings.generation);
+    Box::new(move || GatewayHello {
+        pid: std::process::id(),
+        generation,
+        venue_now: venue.now(),
+    })
+}
+
+fn level(settings: &Settings) -> Level {
+    match settings.config.logging.level {
+        config::LogLevel::Trace | config::LogLevel::Debug => Level::Debug,
+        config::LogLevel::Info => Level::Info,
+        config::LogLevel::Warn => Level::Warn,
+        config::LogLevel::Error => Level::Error,
+    }
+}
+
+/// An error and what lies behind it, on one line.
+fn said(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// What the client of the venue needs from this process.
+struct Around;
+
+impl Surroundings for Around {
+    fn boot_now(&self) -> BootMs {
+        boot_now()
+    }
+
+    fn throttled(&self, throttle: Throttle) {
+        let message = format!("{} waits {} ms", throttle.call, throttle.sleep_ms);
+        let context = Context::new()
+            .with("sleep_ms", throttle.sleep_ms)
+            .with("endpoint", throttle.call)
+            .with("cause", throttle.cause.word());
+        logging::event(Tag::RateLimit, Severity::Debug, &message, &context);
+    }
+
+    fn banned(&self, _until: BootMs) {
+        // The call that met the ban says so to the owner.
+    }
+}

@@ -1,0 +1,211 @@
+//! The venue as the gateway asks it: one settle coin, one account, times stamped before each read.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use daemon::clock::{boot_now, wall_now};
+use exchange::{AccountType, Reader};
+use protocol::gateway::CandleTopic;
+use protocol::venue::{
+    Candle, ClosedTrade, Execution, Instrument, Order, Position, Ticker, Wallet,
+};
+use protocol::{BootMs, OrderLinkId, Symbol, VenueMs};
+
+use crate::event::Begun;
+
+/// Why a call did not succeed.
+pub type Fault = exchange::ExchangeError;
+
+/// How far beyond now a read of the past reaches, so that a row of this moment is in it.
+const AHEAD_MS: u64 = 1000;
+
+/// The reading side; copies share everything.
+#[derive(Debug, Clone)]
+pub struct Venue {
+    reader: Reader,
+    settle: Symbol,
+    configured: config::AccountType,
+    account: Rc<Cell<Option<AccountType>>>,
+    instruments: Rc<RefCell<BTreeMap<Symbol, Instrument>>>,
+}
+
+impl Venue {
+    /// The venue through this reader, for what settles in this coin.
+    pub fn new(reader: Reader, settle: Symbol, configured: config::AccountType) -> Self {
+        let account = match configured {
+            config::AccountType::Auto => None,
+            config::AccountType::Unified => Some(AccountType::Unified),
+            config::AccountType::Classic => Some(AccountType::Contract),
+        };
+        Self {
+            reader,
+            settle,
+            configured,
+            account: Rc::new(Cell::new(account)),
+            instruments: Rc::default(),
+        }
+    }
+
+    /// A read begins now: by the venue's clock, or by this machine's while that is not known.
+    pub fn begun(&self) -> Begun {
+        let boot = boot_now();
+        let venue = self.reader.clock().at(boot).unwrap_or_else(wall_now);
+        Begun { venue, boot }
+    }
+
+    /// The venue's time, once it has been synced.
+    pub fn now(&self) -> Option<VenueMs> {
+        self.reader.clock().at(boot_now())
+    }
+
+    /// The venue's time at a moment of the boot clock, and the other way round.
+    pub fn boot_at(&self, at: VenueMs) -> Option<BootMs> {
+        self.reader.clock().boot_at(at)
+    }
+
+    /// New caps.
+    pub fn set_caps(&self, per_second: u32, per_minute: u32) {
+        self.reader.set_caps(per_second, per_minute);
+    }
+
+    /// An earlier gateway was banned until then.
+    pub fn banned_until(&self, until: BootMs) {
+        self.reader.banned_until(until);
+    }
+
+    /// Requests and milliseconds slept in the last minute, and a ban's end.
+    pub fn load(&self) -> (usize, u64, Option<BootMs>) {
+        self.reader.load()
+    }
+
+    /// Sets the clock by the venue's; how far they are apart, venue minus machine, milliseconds.
+    pub async fn sync_clock(&self) -> Result<i64, Fault> {
+        let said = self.reader.sync_clock().await?;
+        let skew = self.reader.clock().skew_ms(boot_now(), wall_now());
+        Ok(skew.unwrap_or_else(|| said.0.saturating_sub(wall_now().0)))
+    }
+
+    /// The steps of one instrument, as read last; `None` if the venue does not have it.
+    pub async fn instrument(&self, symbol: Symbol) -> Result<Option<Instrument>, Fault> {
+        let known = self.instruments.borrow().get(&symbol).cloned();
+        if known.is_some() {
+            return Ok(known);
+        }
+        self.read_instruments().await?;
+        Ok(self.instruments.borrow().get(&symbol).cloned())
+    }
+
+    /// Reads the steps of every instrument anew.
+    pub async fn read_instruments(&self) -> Result<(), Fault> {
+        let rows = self.reader.instruments(self.settle).await?;
+        *self.instruments.borrow_mut() = rows.into_iter().map(|row| (row.symbol, row)).collect();
+        Ok(())
+    }
+
+    /// Prices.
+    pub async fn ticker(&self, symbol: Symbol) -> Result<Ticker, Fault> {
+        self.reader.ticker(symbol).await
+    }
+
+    /// The newest candles, oldest first.
+    pub async fn candles(&self, topic: CandleTopic, limit: u16) -> Result<Vec<Candle>, Fault> {
+        self.reader
+            .candles(topic.symbol, topic.interval, limit)
+            .await
+    }
+
+    /// The settle coin's row, from the kind of account that answers.
+    pub async fn wallet(&self) -> Result<Wallet, Fault> {
+        if let Some(account) = self.account.get() {
+            return self.reader.wallet(account, self.settle).await;
+        }
+        let unified = self.reader.wallet(AccountType::Unified, self.settle).await;
+        let account = match &unified {
+            Ok(_) => AccountType::Unified,
+            // It answers, and has no such account: the other kind may be there.
+            Err(Fault::Refused { .. } | Fault::Unreadable { .. }) => AccountType::Contract,
+            Err(
+                Fault::NotSent { .. }
+                | Fault::Banned { .. }
+                | Fault::Unknown { .. }
+                | Fault::Fatal { .. },
+            ) => return unified,
+        };
+        let wallet = match account {
+            AccountType::Unified => unified,
+            AccountType::Contract => self.reader.wallet(account, self.settle).await,
+        }?;
+        if self.configured == config::AccountType::Auto {
+            tracing::info!("the wallet is that of a {account:?} account");
+        }
+        self.account.set(Some(account));
+        Ok(wallet)
+    }
+
+    /// All positions that are not flat.
+    pub async fn positions(&self) -> Result<Vec<Position>, Fault> {
+        self.reader.positions(self.settle).await
+    }
+
+    /// All positions, for a send that does not wait for the configured caps.
+    pub async fn positions_now(&self) -> Result<Vec<Position>, Fault> {
+        self.reader.urgent().positions(self.settle).await
+    }
+
+    /// One position, flat or not, with its leverage.
+    pub async fn position(&self, symbol: Symbol) -> Result<Position, Fault> {
+        self.reader.position(symbol).await
+    }
+
+    /// All open orders.
+    pub async fn open_orders(&self) -> Result<Vec<Order>, Fault> {
+        self.reader.open_orders(self.settle).await
+    }
+
+    /// All open orders, for a send or cancel that does not wait for the configured caps.
+    pub async fn open_orders_now(&self) -> Result<Vec<Order>, Fault> {
+        self.reader.urgent().open_orders(self.settle).await
+    }
+
+    /// Prices, for a send that does not wait for the configured caps.
+    pub async fn ticker_now(&self, symbol: Symbol) -> Result<Ticker, Fault> {
+        self.reader.urgent().ticker(symbol).await
+    }
+
+    /// An order by its link id, open or ended.
+    pub async fn order(
+        &self,
+        symbol: Symbol,
+        link_id: OrderLinkId,
+    ) -> Result<Option<Order>, Fault> {
+        self.reader.urgent().find_order(symbol, link_id).await
+    }
+
+    /// Executions from then until now, oldest first.
+    pub async fn executions(&self, since: VenueMs) -> Result<Vec<Execution>, Fault> {
+        let until = self.begun().venue.after(AHEAD_MS);
+        self.reader.executions(since, until).await
+    }
+
+    /// Closed trades from then until now, oldest first.
+    pub async fn closed_trades(&self, since: VenueMs) -> Result<Vec<ClosedTrade>, Fault> {
+        let until = self.begun().venue.after(AHEAD_MS);
+        self.reader.closed_trades(since, until).await
+    }
+}
+
+/// The coin that a symbol settles in, by the venue's naming.
+pub fn settle_coin(symbol: Symbol) -> Result<Symbol, protocol::Symbol> {
+    let coin = if symbol.as_str().ends_with("USDC") || symbol.as_str().ends_with("PERP") {
+        "USDC"
+    } else {
+        "USDT"
+    };
+    Symbol::new(coin).map_err(|_| symbol)
+}
+
+/// An answer that makes no sense.
+pub fn odd(call: &'static str, why: String) -> Fault {
+    Fault::Unreadable { call, why }
+}

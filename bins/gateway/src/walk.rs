@@ -1,0 +1,137 @@
+//! The start-up order: what the guard must hear, and in which order, before entries may go.
+//!
+//! ```text
+//!  clock -> instruments -> approvals without outcome -> executions and closed trades since the
+//!  watermark -> positions, leverage -> open orders -> wallet -> prices -> synced
+//! ```
+//! A stop that filled while nobody was there is thus an execution before it is a position that is
+//! gone. The walk begins anew with each connection to the guard.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use money::Ratio;
+use protocol::guard::{GuardWelcome, Observation};
+use protocol::{BootMs, Symbol};
+use tokio::sync::watch;
+
+use crate::event::Event;
+use crate::hands::Hands;
+use crate::read;
+use crate::resolve::Missing;
+use crate::settings::Settings;
+use crate::venue::Fault;
+
+/// What a walk is made with.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The config in force.
+    pub settings: Rc<Settings>,
+    /// What the guard said to its hello.
+    pub welcome: Rc<GuardWelcome>,
+    /// How many orders are still being looked up; zero lets the walk go on.
+    pub unresolved: watch::Receiver<usize>,
+    /// Symbols that someone follows beyond the configured one.
+    pub symbols: BTreeSet<Symbol>,
+}
+
+/// Walks it once and says how it went.
+pub async fn run(hands: Hands, route: Route) {
+    let result = walk(&hands, route).await;
+    hands.owner.tell(Event::Walked(result));
+}
+
+async fn walk(hands: &Hands, mut route: Route) -> Result<(), Fault> {
+    read::clock(hands).await?;
+    instruments(hands, &route.symbols_known()).await?;
+    resolve(hands, &mut route).await;
+    let lag_ms = route.settings.config.limits.venue_lag_ms;
+    read::executions(hands, route.welcome.executions_since, lag_ms).await?;
+    read::closed(hands, route.welcome.closed_since).await?;
+    let symbol = route.settings.topic.symbol;
+    leverage(hands, symbol, route.settings.config.perps.leverage).await?;
+    let begun = hands.venue.begun();
+    let positions = hands.venue.positions().await?;
+    let held: BTreeSet<Symbol> = positions.iter().map(|position| position.symbol).collect();
+    // A position in a symbol of which nothing is known yet: its steps are needed to close it.
+    let strange: BTreeSet<Symbol> = held.difference(&route.symbols_known()).copied().collect();
+    if !strange.is_empty() {
+        instruments(hands, &strange).await?;
+    }
+    hands.seen(begun, Observation::Positions(positions));
+    read::open_orders(hands).await?;
+    read::wallet(hands).await?;
+    for symbol in route.symbols_known().union(&held) {
+        let begun = hands.venue.begun();
+        let ticker = hands.venue.ticker(*symbol).await?;
+        hands.seen(begun, Observation::Tickers(vec![ticker]));
+    }
+    hands.seen(hands.venue.begun(), Observation::Synced);
+    Ok(())
+}
+
+/// Reads the steps of these symbols.
+pub async fn instruments(hands: &Hands, symbols: &BTreeSet<Symbol>) -> Result<(), Fault> {
+    let begun = hands.venue.begun();
+    hands.venue.read_instruments().await?;
+    let mut rows = Vec::new();
+    for symbol in symbols {
+        rows.extend(hands.venue.instrument(*symbol).await?);
+    }
+    hands.seen(begun, Observation::Instruments(rows));
+    Ok(())
+}
+
+/// Has every approval without outcome looked up, and waits until the guard counts them settled.
+async fn resolve(hands: &Hands, route: &mut Route) {
+    let now: BootMs = daemon::clock::boot_now();
+    for approval in &route.welcome.unresolved {
+        let missing = Missing {
+            approval_id: approval.approval_id,
+            link_id: approval.link_id,
+            symbol: approval.intent.symbol,
+        };
+        hands.owner.tell(Event::Ambiguous(missing, now));
+    }
+    if route.welcome.unresolved.is_empty() {
+        return;
+    }
+    // The owner counts up before it counts down; an owner that is gone ends the process.
+    if route.unresolved.wait_for(|count| *count > 0).await.is_ok() {
+        drop(route.unresolved.wait_for(|count| *count == 0).await);
+    }
+}
+
+/// Sets the configured leverage while the symbol is flat. With a position open it is left alone:
+/// raising it would open risk, lowering it needs margin.
+async fn leverage(hands: &Hands, symbol: Symbol, wanted: Ratio) -> Result<(), Fault> {
+    let row = hands.venue.position(symbol).await?;
+    if row.leverage == Some(wanted) {
+        return Ok(());
+    }
+    if !row.size.is_zero() {
+        tracing::warn!("a {symbol} position is open: its leverage stays as it is, not {wanted}");
+        return Ok(());
+    }
+    if hands.guard.leave().frozen() {
+        return Ok(());
+    }
+    match hands.sender.set_leverage(symbol, wanted).await {
+        Ok(()) => {
+            tracing::info!("leverage of {symbol} is {wanted}");
+            Ok(())
+        }
+        Err(Fault::Refused { code, message, .. }) => {
+            tracing::warn!("leverage of {symbol} could not be set to {wanted}: {message} ({code})");
+            Ok(())
+        }
+        Err(other) => Err(other),
+    }
+}
+
+impl Route {
+    fn symbols_known(&self) -> BTreeSet<Symbol> {
+        let configured = std::iter::once(self.settings.topic.symbol);
+        configured.chain(self.symbols.iter().copied()).collect()
+    }
+}
