@@ -62,9 +62,9 @@ impl Candles {
             let closed = candle.start < last;
             let before = series.candles.insert(candle.start, candle.clone());
             // It was the newest until now, or was never seen: it has closed since.
-            let closes = closed && newest_known.is_some_and(|known| candle.start >= known);
+            let ended_since = closed && newest_known.is_some_and(|known| candle.start >= known);
             let moves = !closed && before.as_ref() != Some(&candle);
-            if (closes && series.read) || moves {
+            if (ended_since && series.read) || moves {
                 news.push(CandleNews {
                     symbol: topic.symbol,
                     interval: topic.interval,

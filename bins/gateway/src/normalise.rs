@@ -13,7 +13,7 @@ use protocol::{Context, Denial, Intent, OrderType, Side, Tag};
 /// The order as it may be sent, or why the venue would not take it. `mark` prices market orders
 /// for the venue's smallest order value; without one that check is left to the venue.
 pub fn order(
-    intent: Intent,
+    intent: &Intent,
     instrument: &Instrument,
     mark: Option<Price>,
 ) -> Result<Intent, Denial> {
@@ -38,12 +38,12 @@ pub fn order(
         price,
         stop_loss: stop_loss(intent.stop_loss, intent.side, instrument)?,
         take_profit: take_profit(intent.take_profit, intent.side, instrument)?,
-        ..intent
+        ..intent.clone()
     })
 }
 
 /// The change as it may be sent, for an order of this side.
-pub fn amend(amend: Amend, side: Side, instrument: &Instrument) -> Result<Amend, Denial> {
+pub fn amend(amend: &Amend, side: Side, instrument: &Instrument) -> Result<Amend, Denial> {
     let qty = match amend.qty {
         Some(qty) => Some(quantity(qty, OrderType::Limit, false, instrument)?),
         None => None,
@@ -53,7 +53,7 @@ pub fn amend(amend: Amend, side: Side, instrument: &Instrument) -> Result<Amend,
         price: limit_price(amend.price, side, instrument)?,
         stop_loss: stop_loss(amend.stop_loss, side, instrument)?,
         take_profit: take_profit(amend.take_profit, side, instrument)?,
-        ..amend
+        ..amend.clone()
     })
 }
 
@@ -154,17 +154,12 @@ fn on_tick(
     let Some(price) = asked else {
         return Ok(None);
     };
-    match price.on_tick(instrument.tick, rounding) {
-        Ok(price) => Ok(Some(price)),
-        Err(_) => {
-            let tick = instrument.tick;
-            let message = format!("price {price} cannot be put on the tick of {tick}");
-            Err(refusal(
-                message,
-                Context::new().with("price", price).with("tick", tick),
-            ))
-        }
-    }
+    let tick = instrument.tick;
+    price.on_tick(tick, rounding).map(Some).map_err(|_| {
+        let message = format!("price {price} cannot be put on the tick of {tick}");
+        let context = Context::new().with("price", price).with("tick", tick);
+        refusal(message, context)
+    })
 }
 
 fn refusal(message: String, context: Context) -> Denial {
@@ -229,7 +224,7 @@ mod tests {
 
     #[test]
     fn quantities_only_shrink() {
-        let sent = order(buy("1.29"), &instrument(), Some(price("100"))).unwrap();
+        let sent = order(&buy("1.29"), &instrument(), Some(price("100"))).unwrap();
         assert_eq!(sent.qty, qty("1.2"));
     }
 
@@ -242,7 +237,7 @@ mod tests {
             take_profit: Some(price("120.019")),
             ..buy("1")
         };
-        let sent = order(asked.clone(), &instrument(), None).unwrap();
+        let sent = order(&asked, &instrument(), None).unwrap();
         assert_eq!(sent.price, Some(price("100.01")));
         assert_eq!(sent.stop_loss, Some(price("90.01")));
         assert_eq!(sent.take_profit, Some(price("120.01")));
@@ -250,7 +245,7 @@ mod tests {
             side: Side::Sell,
             ..asked
         };
-        let sent = order(short, &instrument(), None).unwrap();
+        let sent = order(&short, &instrument(), None).unwrap();
         assert_eq!(sent.price, Some(price("100.02")));
         assert_eq!(sent.stop_loss, Some(price("90")));
     }
@@ -272,7 +267,7 @@ mod tests {
             ),
         ];
         for (intent, word) in table {
-            let denial = order(intent, &instrument(), Some(price("20"))).unwrap_err();
+            let denial = order(&intent, &instrument(), Some(price("20"))).unwrap_err();
             assert_eq!(denial.tag, Tag::OrderLimit);
             assert!(denial.message.contains(word), "{}", denial.message);
         }
@@ -289,8 +284,8 @@ mod tests {
             trading: false,
             ..instrument()
         };
-        assert!(order(exit, &closed, Some(price("1"))).is_ok());
-        assert!(order(buy("1"), &closed, Some(price("100"))).is_err());
+        assert!(order(&exit, &closed, Some(price("1"))).is_ok());
+        assert!(order(&buy("1"), &closed, Some(price("100"))).is_err());
     }
 
     #[test]
@@ -302,7 +297,7 @@ mod tests {
             take_profit: None,
             stop_loss: None,
         };
-        let sent = amend(asked, Side::Buy, &instrument()).unwrap();
+        let sent = amend(&asked, Side::Buy, &instrument()).unwrap();
         assert_eq!(
             (sent.qty, sent.price),
             (Some(qty("1.2")), Some(price("99.99")))

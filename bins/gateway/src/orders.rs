@@ -80,11 +80,11 @@ impl Orders {
             return false;
         };
         // Two reads may cross on their way: what is older, or no longer final, is no news.
-        let older = ours
+        let stale = ours
             .last
             .as_ref()
             .is_some_and(|last| last.status.is_final() || order.updated < last.updated);
-        if older || ours.last.as_ref() == Some(order) {
+        if stale || ours.last.as_ref() == Some(order) {
             return false;
         }
         ours.last = Some(order.clone());

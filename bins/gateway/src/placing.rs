@@ -5,6 +5,7 @@
 
 use daemon::clock::boot_now;
 use daemon::logging;
+use exchange::Slot;
 use protocol::frame::{ErrorBody, ErrorCode};
 use protocol::gateway::Placed;
 use protocol::guard::OutcomeReport;
@@ -36,15 +37,16 @@ pub struct Market {
 pub async fn place(hands: &Hands, intent: Intent, market: Market) -> Result<Placed, Fault> {
     let intent_id = intent.intent_id;
     let (instrument, mark) = known(hands, intent.symbol, market).await?;
-    let intent = match normalise::order(intent, &instrument, mark) {
+    let intent = match normalise::order(&intent, &instrument, Some(mark)) {
         Ok(intent) => intent,
         Err(denial) => return Ok(refused_here(intent_id, denial)),
     };
+    let slot = hands.sender.slot(!intent.reduce_only).await?;
     let verdict = hands.guard.authorize(intent.clone()).await;
     match verdict {
         Verdict::Approved(permit) => {
             let link_id = permit.approval().link_id;
-            let outcome = send_approved(hands, permit).await;
+            let outcome = send_approved(hands, permit, slot).await;
             Ok(Placed {
                 intent_id,
                 link_id: Some(link_id),
@@ -52,8 +54,10 @@ pub async fn place(hands: &Hands, intent: Intent, market: Market) -> Result<Plac
                 repeated: false,
             })
         }
-        Verdict::Silent(why) if intent.reduce_only => exit_alone(hands, &intent, &why).await,
-        other => Ok(unsent(intent_id, other)),
+        Verdict::Silent(ref why) if intent.reduce_only => exit_alone(hands, &intent, why).await,
+        Verdict::Denied(_) | Verdict::Recorded(_) | Verdict::Silent(_) | Verdict::Refused(_) => {
+            Ok(unsent(intent_id, verdict))
+        }
     }
 }
 
@@ -66,14 +70,16 @@ pub async fn amend(
 ) -> Result<Placed, Fault> {
     let intent_id = change.intent_id;
     let (instrument, _) = known(hands, symbol, market).await?;
-    let change = match normalise::amend(change, side, &instrument) {
+    let change = match normalise::amend(&change, side, &instrument) {
         Ok(change) => change,
         Err(denial) => return Ok(refused_here(intent_id, denial)),
     };
-    match hands.guard.authorize_amend(change).await {
+    let slot = hands.sender.slot(true).await?;
+    let verdict = hands.guard.authorize_amend(change).await;
+    match verdict {
         Verdict::Approved(permit) => {
             let link_id = permit.approval().link_id;
-            let outcome = send_approved(hands, permit).await;
+            let outcome = send_approved(hands, permit, slot).await;
             Ok(Placed {
                 intent_id,
                 link_id: Some(link_id),
@@ -81,7 +87,9 @@ pub async fn amend(
                 repeated: false,
             })
         }
-        other => Ok(unsent(intent_id, other)),
+        Verdict::Denied(_) | Verdict::Recorded(_) | Verdict::Silent(_) | Verdict::Refused(_) => {
+            Ok(unsent(intent_id, verdict))
+        }
     }
 }
 
@@ -147,33 +155,31 @@ async fn known(
     hands: &Hands,
     symbol: Symbol,
     market: Market,
-) -> Result<(Instrument, Option<money::Price>), Fault> {
+) -> Result<(Instrument, money::Price), Fault> {
     use protocol::guard::Observation;
     let begun = hands.venue.begun();
-    let instrument = match market.instrument {
-        Some(instrument) => instrument,
-        None => {
-            let read = hands.venue.instrument(symbol).await?;
-            let missing = || odd("market/instruments-info", format!("no instrument {symbol}"));
-            let instrument = read.ok_or_else(missing)?;
-            hands.seen(begun, Observation::Instruments(vec![instrument.clone()]));
-            instrument
-        }
+    let instrument = if let Some(instrument) = market.instrument {
+        instrument
+    } else {
+        let read = hands.venue.instrument(symbol).await?;
+        let missing = || odd("market/instruments-info", format!("no instrument {symbol}"));
+        let instrument = read.ok_or_else(missing)?;
+        hands.seen(begun, Observation::Instruments(vec![instrument.clone()]));
+        instrument
     };
-    let mark = match market.mark {
-        Some(mark) => Some(mark),
-        None => {
-            let ticker = hands.venue.ticker(symbol).await?;
-            let mark = ticker.mark;
-            hands.seen(begun, Observation::Tickers(vec![ticker]));
-            Some(mark)
-        }
+    let mark = if let Some(mark) = market.mark {
+        mark
+    } else {
+        let ticker = hands.venue.ticker(symbol).await?;
+        let mark = ticker.mark;
+        hands.seen(begun, Observation::Tickers(vec![ticker]));
+        mark
     };
     Ok((instrument, mark))
 }
 
 /// Sends what the guard allowed and reports what became of it.
-async fn send_approved(hands: &Hands, permit: Approved) -> Outcome {
+async fn send_approved(hands: &Hands, permit: Approved, slot: Slot) -> Outcome {
     let approval = permit.approval().clone();
     let amends = permit.is_change();
     line(
@@ -193,7 +199,7 @@ async fn send_approved(hands: &Hands, permit: Approved) -> Outcome {
             last: None,
         }));
     }
-    let sent = hands.sender.approved(permit).await;
+    let sent = hands.sender.approved(permit, slot).await;
     if let Some(fault) = &sent.fault {
         hands.owner.tell(Event::Refused(fault.clone()));
     }

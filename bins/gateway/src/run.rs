@@ -1,5 +1,6 @@
 //! The gateway's life: config, keys, connections, then one loop until it is told to stop.
 
+use std::cell::Cell;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,20 +13,22 @@ use daemon::deployment::Deployment;
 use daemon::inherited::Inherited;
 use daemon::logging;
 use daemon::logline::Level;
+use daemon::server::Incoming;
 use daemon::{environment, server};
 use exchange::{Credentials, Surroundings, Throttle};
 use protocol::control::{EXIT_CONFIG, Report};
 use protocol::frame::Empty;
+use protocol::gateway::{GatewayReply, GatewayRequest};
 use protocol::guard::GatewayHello;
-use protocol::{BootMs, Context, Process, Severity, Tag};
+use protocol::{BootMs, Context, Generation, Process, Severity, Tag};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::credentials;
-use crate::event::Teller;
+use crate::event::{Event, Teller};
 use crate::gateway::Gateway;
-use crate::guard::{Address, Guard};
+use crate::guard::{Address, Guard, GuardEvent};
 use crate::hands::Hands;
 use crate::send::Sender;
 use crate::settings::Settings;
@@ -44,9 +47,9 @@ pub async fn run(inherited: Inherited) -> anyhow::Result<ExitCode> {
         dir,
         log: _,
     } = inherited;
-    let mut child: Child<Rc<Settings>> = Child::over(control).context("control channel")?;
+    let mut child = Child::over(control).context("control channel")?;
     let listener = listener.context("no listening socket was passed on")?;
-    let Some(settings) = first_settings(&mut child).await else {
+    let Step::Apply(generation, settings) = next(&mut child).await else {
         return Ok(ExitCode::SUCCESS);
     };
     logging::set_level(level(&settings));
@@ -58,36 +61,65 @@ pub async fn run(inherited: Inherited) -> anyhow::Result<ExitCode> {
     let Some(keys) = keys else {
         return Ok(fail(&mut child, "the exchange keys are blank").await);
     };
+    let (gateway, talk) = connect(&Deployment::at(&dir), settings, keys)?;
+    let bots = server::serve(listener).context("gateway.sock")?;
+    child.report(&Report::Applied(generation)).await;
+    child.report(&Report::Ready(Empty {})).await;
+    tracing::info!("serving gateway.sock under {generation}");
+    Box::pin(live(child, gateway, talk, bots)).await
+}
 
-    let deployment = Deployment::at(&dir);
-    let (owner, mut events) = Teller::new();
-    let (guard_events, mut from_guard) = mpsc::unbounded_channel();
+/// What the owner hears from inside.
+struct Talk {
+    events: mpsc::UnboundedReceiver<Event>,
+    guard: mpsc::UnboundedReceiver<GuardEvent>,
+}
+
+/// Makes the owner and everything it reaches. Nothing is asked of the venue yet.
+fn connect(
+    deployment: &Deployment,
+    settings: Rc<Settings>,
+    keys: Credentials,
+) -> anyhow::Result<(Gateway, Talk)> {
+    let (owner, events) = Teller::new();
+    let (to_owner, from_guard) = mpsc::unbounded_channel();
     let (reader, trader) = exchange::connect(wire(&settings), keys, Box::new(Around))
         .context("the client of the venue")?;
     let settle = settle_coin(settings.topic.symbol)
         .map_err(|symbol| anyhow::anyhow!("no settle coin is known for {symbol}"))?;
     let venue = Venue::new(reader, settle, settings.config.exchange.account);
+    let generation = Rc::new(Cell::new(settings.generation));
     let address = Address {
         socket: deployment.guard_socket(),
-        hello: hello(&venue, &settings),
+        hello: hello(venue.clone(), Rc::clone(&generation)),
     };
-    let guard = Guard::connect(address, guard_events);
+    let guard = Guard::connect(address, to_owner);
     let trigger = settings.config.perps.trigger_by.wire();
     let sender = Sender::new(trader, guard.clone(), venue.clone(), trigger);
     let alerting = Alerting::to(Process::Gateway, deployment.alerts_socket());
-    let mut bots = server::serve(listener).context("gateway.sock")?;
-    let generation = settings.generation;
     let hands = Hands {
         venue,
         sender,
         guard,
         owner,
     };
-    let mut gateway = Gateway::new(hands, settings, alerting);
-    child.report(&Report::Applied(generation)).await;
-    child.report(&Report::Ready(Empty {})).await;
-    tracing::info!("serving gateway.sock under {generation}");
+    let gateway = Gateway::new(hands, settings, generation, alerting);
+    Ok((
+        gateway,
+        Talk {
+            events,
+            guard: from_guard,
+        },
+    ))
+}
 
+/// The one loop.
+async fn live(
+    mut child: Child<Rc<Settings>>,
+    mut gateway: Gateway,
+    mut talk: Talk,
+    mut bots: mpsc::Receiver<Incoming<GatewayRequest, GatewayReply>>,
+) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut beat = interval(HEARTBEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -98,7 +130,7 @@ pub async fn run(inherited: Inherited) -> anyhow::Result<ExitCode> {
             return Ok(fail(&mut child, &why).await);
         }
         tokio::select! {
-            step = child.next(|prepare| Settings::check(prepare).map(Rc::new)) => match step {
+            step = next(&mut child) => match step {
                 Step::Apply(generation, settings) => {
                     logging::set_level(level(&settings));
                     gateway.apply(settings);
@@ -106,8 +138,8 @@ pub async fn run(inherited: Inherited) -> anyhow::Result<ExitCode> {
                 }
                 Step::Stop => break,
             },
-            Some(word) = from_guard.recv() => gateway.on_guard(word),
-            Some(event) = events.recv() => gateway.on_event(event),
+            Some(word) = talk.guard.recv() => gateway.on_guard(word),
+            Some(event) = talk.events.recv() => gateway.on_event(event),
             Some(incoming) = bots.recv() => gateway.on_bot(incoming),
             () = sleep(Duration::from_millis(wake.since(boot_now()))) => {}
             _ = beat.tick() => {
@@ -121,14 +153,9 @@ pub async fn run(inherited: Inherited) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn first_settings(child: &mut Child<Rc<Settings>>) -> Option<Rc<Settings>> {
-    match child
-        .next(|prepare| Settings::check(prepare).map(Rc::new))
-        .await
-    {
-        Step::Apply(_, settings) => Some(settings),
-        Step::Stop => None,
-    }
+/// The supervisor's next step.
+async fn next(child: &mut Child<Rc<Settings>>) -> Step<Rc<Settings>> {
+    Box::pin(child.next(|prepare| Settings::check(prepare).map(Rc::new))).await
 }
 
 /// Says why it cannot run; no restart would mend it.
@@ -151,11 +178,10 @@ fn wire(settings: &Settings) -> exchange::Settings {
     }
 }
 
-fn hello(venue: &Venue, settings: &Settings) -> Box<dyn Fn() -> GatewayHello> {
-    let (venue, generation) = (venue.clone(), settings.generation);
+fn hello(venue: Venue, generation: Rc<Cell<Generation>>) -> Box<dyn Fn() -> GatewayHello> {
     Box::new(move || GatewayHello {
         pid: std::process::id(),
-        generation,
+        generation: generation.get(),
         venue_now: venue.now(),
     })
 }

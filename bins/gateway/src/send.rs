@@ -3,14 +3,18 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use daemon::clock::boot_now;
-use exchange::{AmendOrder, NewOrder, OrderName, Trader};
+use exchange::{AmendOrder, NewOrder, OrderName, Slot, Trader};
 use money::Ratio;
 use protocol::{Approval, BootMs, OrderId, Outcome, Symbol, VenueMs};
 
 use crate::guard::{Approved, Guard, Reducing};
 use crate::venue::{Fault, Venue};
+
+/// How long an order may wait for its turn; then the bot hears that nothing was done.
+const SLOT_PATIENCE: Duration = Duration::from_secs(8);
 
 /// The sending side; copies share everything.
 #[derive(Debug, Clone)]
@@ -51,16 +55,28 @@ impl Sender {
         self.trigger_by.set(word);
     }
 
+    /// Waits for a turn at the rate limiter, before the guard is asked: an approval must not grow
+    /// old in the queue. `opens`: the configured caps bind it.
+    pub async fn slot(&self, opens: bool) -> Result<Slot, Fault> {
+        let turn = tokio::time::timeout(SLOT_PATIENCE, self.trader.slot(opens)).await;
+        turn.unwrap_or_else(|_| {
+            let seconds = SLOT_PATIENCE.as_secs();
+            let why = format!("the request caps left no room for it in {seconds} s");
+            Err(Fault::NotSent { call: "order", why })
+        })
+    }
+
     /// Sends what the guard allowed, if it still may be sent.
-    pub async fn approved(&self, permit: Approved) -> Sent {
+    pub async fn approved(&self, permit: Approved, slot: Slot) -> Sent {
         if let Some(why) = permit.spoilt(boot_now(), &self.guard.leave()) {
-            return self.not_sent(why);
+            return not_sent(why);
         }
         let (approval, change) = permit.spend();
         match change {
             None => {
-                self.create(&order_of(&approval, self.trigger_by.get()))
-                    .await
+                let order = order_of(&approval, self.trigger_by.get());
+                let result = self.trader.create_in(slot, &order).await;
+                self.sorted(result)
             }
             Some(change) => {
                 let intent = &approval.intent;
@@ -69,7 +85,7 @@ impl Sender {
                 amend.price = change.price.and(intent.price);
                 amend.take_profit = change.take_profit.and(intent.take_profit);
                 amend.stop_loss = change.stop_loss.and(intent.stop_loss);
-                let result = self.trader.amend(&amend).await;
+                let result = self.trader.amend_in(slot, &amend).await;
                 self.sorted(result)
             }
         }
@@ -78,7 +94,7 @@ impl Sender {
     /// Sends an order that only shrinks a position.
     pub async fn reducing(&self, permit: Reducing) -> Sent {
         let order = permit.spend();
-        self.create(&NewOrder {
+        let order = NewOrder {
             symbol: order.symbol,
             side: order.side,
             order_type: order.order_type,
@@ -90,8 +106,9 @@ impl Sender {
             take_profit: None,
             stop_loss: None,
             trigger_by: None,
-        })
-        .await
+        };
+        let result = self.trader.create(&order).await;
+        self.sorted(result)
     }
 
     /// Cancels an order; one that is gone already is cancelled.
@@ -118,11 +135,6 @@ impl Sender {
         self.trader.clear_stops(symbol).await
     }
 
-    async fn create(&self, order: &NewOrder) -> Sent {
-        let result = self.trader.create(order).await;
-        self.sorted(result)
-    }
-
     fn sorted(&self, result: Result<OrderId, Fault>) -> Sent {
         let (outcome, fault) = outcome_of(result);
         let signed = match &outcome {
@@ -141,15 +153,14 @@ impl Sender {
             fault,
         }
     }
+}
 
-    fn not_sent(&self, why: String) -> Sent {
-        let outcome = Outcome::NotSent { why };
-        Sent {
-            outcome,
-            signed_at: None,
-            signed_boot: boot_now(),
-            fault: None,
-        }
+fn not_sent(why: String) -> Sent {
+    Sent {
+        outcome: Outcome::NotSent { why },
+        signed_at: None,
+        signed_boot: boot_now(),
+        fault: None,
     }
 }
 

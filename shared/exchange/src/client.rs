@@ -182,6 +182,10 @@ impl Shared {
     /// clock is synced and the call sent once more.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Answer, ExchangeError> {
         self.my_turn(call).await?;
+        self.once_or_resynced(call).await
+    }
+
+    async fn once_or_resynced(&self, call: &Call<'_>) -> Result<Answer, ExchangeError> {
         match self.send_once(call).await {
             Err(ExchangeError::Refused {
                 code: code::TIMESTAMP,
@@ -195,15 +199,29 @@ impl Shared {
         }
     }
 
+    /// Sends a call whose turn was taken before.
+    pub(crate) async fn send_now(&self, call: &Call<'_>) -> Result<Answer, ExchangeError> {
+        self.once_or_resynced(call).await
+    }
+
     /// Waits for the limiter; says so before it sleeps.
     async fn my_turn(&self, call: &Call<'_>) -> Result<(), ExchangeError> {
+        self.turn(call.name, call.class).await.map(drop)
+    }
+
+    /// Waits for a turn of this class; when it was counted.
+    pub(crate) async fn turn(
+        &self,
+        call: &'static str,
+        class: Class,
+    ) -> Result<BootMs, ExchangeError> {
         loop {
             let now = self.now();
-            match self.limiter(|limiter| limiter.turn(now, call.class)) {
-                Turn::Go => return Ok(()),
+            match self.limiter(|limiter| limiter.turn(now, class)) {
+                Turn::Go => return Ok(now),
                 Turn::Wait(sleep_ms, cause) => {
                     self.around.throttled(Throttle {
-                        call: call.name,
+                        call,
                         sleep_ms,
                         cause,
                     });
@@ -213,7 +231,7 @@ impl Shared {
                 Turn::Banned(until) => {
                     let left_ms = until.since(now);
                     return Err(ExchangeError::Banned {
-                        call: call.name,
+                        call,
                         until,
                         left_ms,
                     });

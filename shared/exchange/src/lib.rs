@@ -34,7 +34,7 @@ pub use error::ExchangeError;
 pub use limiter::{BAN_MS, Cause};
 pub use number::FieldError;
 pub use reader::{AccountType, Reader};
-pub use trader::Trader;
+pub use trader::{Slot, Trader};
 pub use venue::Venue;
 pub use wire::orders::{AmendOrder, NewOrder, OrderName};
 

@@ -109,6 +109,13 @@ impl Limiter {
         Turn::Go
     }
 
+    /// A turn taken at `at` was not used: it does not count.
+    pub(crate) fn give_back(&mut self, at: BootMs) {
+        if let Some(place) = self.sent.iter().rposition(|sent| *sent == at) {
+            self.sent.remove(place);
+        }
+    }
+
     /// The venue says that nothing is left until then.
     pub(crate) fn venue_says_wait(&mut self, until: BootMs) {
         self.venue_until = self.venue_until.max(Some(until));

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use money::{Price, Ratio};
-use protocol::{OrderId, Symbol};
+use protocol::{BootMs, OrderId, Symbol};
 use serde::Serialize;
 
 use crate::client::{Answer, Call, Shared, What};
@@ -18,6 +18,22 @@ use crate::wire::orders::{
 #[derive(Debug)]
 pub struct Trader {
     shared: Arc<Shared>,
+}
+
+/// A turn at the limiter, for one order. Dropped unused, it does not count.
+#[derive(Debug)]
+#[must_use = "a turn is for sending"]
+pub struct Slot {
+    shared: Arc<Shared>,
+    counted: Option<BootMs>,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(at) = self.counted.take() {
+            self.shared.limiter(|limiter| limiter.give_back(at));
+        }
+    }
 }
 
 impl Trader {
@@ -35,6 +51,38 @@ impl Trader {
         let body = CreateBody::from(order);
         let name = "order/create";
         let answer = self.post(name, "/order/create", &body, class).await?;
+        answer
+            .result::<OrderIds>()?
+            .order_id()
+            .map_err(ExchangeError::field(name))
+    }
+
+    /// Waits for a turn at the limiter, for an order of which it is not yet known whether it may be
+    /// sent: an approval must not grow old in the queue. `opens`: the config's caps bind it.
+    pub async fn slot(&self, opens: bool) -> Result<Slot, ExchangeError> {
+        let class = if opens { Class::Routine } else { Class::Urgent };
+        let counted = self.shared.turn("order", class).await?;
+        Ok(Slot {
+            shared: Arc::clone(&self.shared),
+            counted: Some(counted),
+        })
+    }
+
+    /// Places an order, once, in a turn that was taken before.
+    pub async fn create_in(&self, slot: Slot, order: &NewOrder) -> Result<OrderId, ExchangeError> {
+        let name = "order/create";
+        let body = CreateBody::from(order);
+        let answer = self.post_in(slot, name, "/order/create", &body).await?;
+        answer
+            .result::<OrderIds>()?
+            .order_id()
+            .map_err(ExchangeError::field(name))
+    }
+
+    /// Changes a resting order, in a turn that was taken before.
+    pub async fn amend_in(&self, slot: Slot, amend: &AmendOrder) -> Result<OrderId, ExchangeError> {
+        let name = "order/amend";
+        let answer = self.post_in(slot, name, "/order/amend", amend).await?;
         answer
             .result::<OrderIds>()?
             .order_id()
@@ -130,6 +178,25 @@ impl Trader {
         .map(drop)
     }
 
+    async fn post_in(
+        &self,
+        mut slot: Slot,
+        name: &'static str,
+        path: &'static str,
+        body: &impl Serialize,
+    ) -> Result<Answer, ExchangeError> {
+        let text = as_json(name, body)?;
+        slot.counted = None;
+        self.shared
+            .send_now(&Call {
+                name,
+                path,
+                what: What::Post(&text),
+                class: Class::Routine,
+            })
+            .await
+    }
+
     async fn post(
         &self,
         name: &'static str,
@@ -137,10 +204,7 @@ impl Trader {
         body: &impl Serialize,
         class: Class,
     ) -> Result<Answer, ExchangeError> {
-        let text = serde_json::to_string(body).map_err(|e| ExchangeError::NotSent {
-            call: name,
-            why: e.to_string(),
-        })?;
+        let text = as_json(name, body)?;
         self.shared
             .send(&Call {
                 name,
@@ -150,4 +214,11 @@ impl Trader {
             })
             .await
     }
+}
+
+fn as_json(call: &'static str, body: &impl Serialize) -> Result<String, ExchangeError> {
+    serde_json::to_string(body).map_err(|e| ExchangeError::NotSent {
+        call,
+        why: e.to_string(),
+    })
 }

@@ -84,8 +84,8 @@ pub async fn flatten(hands: &Hands, task: Task) -> Result<String, String> {
                     last = why;
                 }
             }
-            Step::Reduce(list) => {
-                for (n, reduction) in list.iter().enumerate() {
+            Step::Reduce(reductions_due) => {
+                for (n, reduction) in reductions_due.iter().enumerate() {
                     // A name of its own for each order of each round, across restarts too.
                     let name = format!("flat-{}-{}-{n}", task.command_id, begun.0);
                     match Reducing::flatten(reduction, &seen.positions, &seen.orders, &name) {

@@ -192,10 +192,10 @@ mod tests {
         Qty::parse(text).unwrap()
     }
 
-    fn position(name: &str, side: Side, size: &str) -> Position {
+    fn position(name: &str, direction: Side, size: &str) -> Position {
         Position {
             symbol: sym(name),
-            side: Some(side),
+            side: Some(direction),
             size: qty(size),
             entry: None,
             mark: None,

@@ -69,8 +69,8 @@ impl Gateway {
             Some(Change::Lost) => {
                 let message = "no word from the risk-guard: openings are refused and our resting \
                                opening orders are cancelled, stops stay";
-                let lease = self.settings.config.limits.lease_ms;
-                let context = Context::new().with("lease_ms", lease);
+                let lasts_ms = self.settings.config.limits.lease_ms;
+                let context = Context::new().with("lease_ms", lasts_ms);
                 self.alerting.raise(Tag::GuardLost, message, context);
             }
             Some(Change::Back) => {

@@ -7,6 +7,7 @@ mod health;
 mod requests;
 mod watch;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use daemon::alerting::Alerting;
 use daemon::clock::boot_now;
 use protocol::guard::{GuardWelcome, Observation};
-use protocol::{BootMs, CommandId, Symbol};
+use protocol::{BootMs, CommandId, Generation, Symbol};
 use tokio::sync::watch as tokio_watch;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
@@ -53,6 +54,7 @@ const WATCH_MS: u64 = 1000;
 pub struct Gateway {
     hands: Hands,
     settings: Rc<Settings>,
+    generation: Rc<Cell<Generation>>,
     alerting: Alerting,
     books: Books,
     listeners: Listeners,
@@ -90,7 +92,12 @@ enum Standing {
 
 impl Gateway {
     /// An owner that has seen nothing yet.
-    pub fn new(hands: Hands, settings: Rc<Settings>, alerting: Alerting) -> Self {
+    pub fn new(
+        hands: Hands,
+        settings: Rc<Settings>,
+        generation: Rc<Cell<Generation>>,
+        alerting: Alerting,
+    ) -> Self {
         let now = boot_now();
         let begun = hands.venue.begun();
         let lag_ms = settings.config.limits.venue_lag_ms;
@@ -104,6 +111,7 @@ impl Gateway {
             lease: LeaseWatch::since(now, settings.config.limits.lease_ms),
             hands,
             settings,
+            generation,
             alerting,
             books: Books::default(),
             listeners: Listeners::default(),
@@ -132,6 +140,7 @@ impl Gateway {
             .venue
             .set_caps(perps.max_requests_per_second, perps.max_requests_per_minute);
         self.hands.sender.set_trigger(perps.trigger_by.wire());
+        self.generation.set(settings.generation);
         self.settings = settings;
         self.refollow();
     }

@@ -289,12 +289,11 @@ fn answer_read<T>(
     what: &str,
     reply: impl FnOnce(u64, &T) -> GatewayReply,
 ) {
-    match read {
-        Some(read) => answer.answer(&reply(boot_now().since(read.begun), &read.value)),
-        None => {
-            let message = format!("{what} have not been read from the venue yet");
-            answer.fail(ErrorBody::new(ErrorCode::NotReady, message));
-        }
+    if let Some(read) = read {
+        answer.answer(&reply(boot_now().since(read.begun), &read.value));
+    } else {
+        let message = format!("{what}: not read from the venue yet");
+        answer.fail(ErrorBody::new(ErrorCode::NotReady, message));
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) enum Report {
     /// What became of an approved send.
     Outcome(OutcomeReport),
     /// What a look-up found.
-    Lookup(Lookup),
+    Lookup(Box<Lookup>),
     /// How a command went.
     Command(CommandResult),
 }
@@ -29,7 +29,7 @@ impl Report {
     fn request(&self) -> GuardRequest {
         match self {
             Self::Outcome(report) => GuardRequest::Outcome(report.clone()),
-            Self::Lookup(lookup) => GuardRequest::Lookup(lookup.clone()),
+            Self::Lookup(lookup) => GuardRequest::Lookup((**lookup).clone()),
             Self::Command(result) => GuardRequest::CommandResult(result.clone()),
         }
     }

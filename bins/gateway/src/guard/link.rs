@@ -2,7 +2,7 @@
 //!
 //! Everything goes out in the order in which it was said, so that what was observed before an
 //! order is in the guard's book before that order is judged. A guard that stops reading loses the
-//! connection once [`MOST_WAITING`] lines wait for it.
+//! connection once too many lines wait for it.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -10,8 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use daemon::clock::boot_now;
-use daemon::lines::Lines;
-use protocol::frame::{Empty, Envelope, ErrorBody, ErrorCode, Head, Message, write};
+use protocol::frame::{Empty, Envelope, ErrorBody, ErrorCode, Message};
 use protocol::guard::{
     Command, CommandResult, GatewayHello, GuardNote, GuardPush, GuardReply, GuardRequest,
     GuardWelcome, Observe, OutcomeReport,
@@ -19,18 +18,15 @@ use protocol::guard::{
 use protocol::order::{Amend, Lookup, Recorded};
 use protocol::status::RiskStatus;
 use protocol::{Alert, Decision, Denial, Intent};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
 use super::dialogue::{Dialogue, Report};
 use super::lease::Leave;
 use super::permit::Approved;
+use super::wire::{Aborted, MOST_WAITING, Out, read_lines, write_lines};
 
-/// Lines that may wait for a guard that does not read.
-const MOST_WAITING: usize = 2048;
 /// How long a decision may take: it waits for the guard's disk.
 const DECISION_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a status may take.
@@ -85,7 +81,7 @@ pub struct Guard {
 enum Word {
     Note(Box<Observe>),
     Question(Box<GuardRequest>, Duration, oneshot::Sender<GuardReply>),
-    Report(Report),
+    Report(Box<Report>),
 }
 
 /// What the connection is made with.
@@ -161,17 +157,17 @@ impl Guard {
 
     /// What became of an approved send; said until the guard has it.
     pub fn outcome(&self, report: OutcomeReport) {
-        self.say(Word::Report(Report::Outcome(report)));
+        self.say(Word::Report(Box::new(Report::Outcome(report))));
     }
 
     /// What a look-up found; said until the guard has it.
     pub fn lookup(&self, lookup: Lookup) {
-        self.say(Word::Report(Report::Lookup(lookup)));
+        self.say(Word::Report(Box::new(Report::Lookup(Box::new(lookup)))));
     }
 
     /// How a command went; said until the guard has it.
     pub fn command_result(&self, result: CommandResult) {
-        self.say(Word::Report(Report::Command(result)));
+        self.say(Word::Report(Box::new(Report::Command(result))));
     }
 
     /// The guard's word as it stands: lease and state.
@@ -265,7 +261,7 @@ impl Link {
             tokio::select! {
                 () = &mut wake => return true,
                 word = self.heard.recv() => match word {
-                    Some(Word::Report(report)) => self.dialogue.keep(report),
+                    Some(Word::Report(report)) => self.dialogue.keep(*report),
                     // The asker hears that its question was dropped.
                     Some(Word::Note(_) | Word::Question(..)) => {}
                     None => return false,
@@ -371,7 +367,7 @@ impl Link {
                 line.request(id, patience, &*request)
             }
             Word::Report(report) => {
-                self.dialogue.keep(report);
+                self.dialogue.keep(*report);
                 Ok(())
             }
         }
@@ -388,9 +384,9 @@ impl Link {
         }
         match envelope.message::<GuardPush>().map_err(problem)? {
             GuardPush::Lease(lease) => {
-                let mut leave = self.leave.get();
-                leave.take(lease);
-                self.leave.set(leave);
+                let mut held = self.leave.get();
+                held.take(lease);
+                self.leave.set(held);
                 self.event(GuardEvent::Leave);
             }
             GuardPush::Command(command) => self.event(GuardEvent::Command(command)),
@@ -402,81 +398,5 @@ impl Link {
     fn event(&self, event: GuardEvent) {
         // The main loop owns the other end; when it is gone the process ends.
         drop(self.events.send(event));
-    }
-}
-
-/// The way out: whole lines, in order.
-struct Out {
-    lines: mpsc::Sender<Vec<u8>>,
-}
-
-impl Out {
-    fn request<M: Message>(
-        &mut self,
-        id: u64,
-        patience: Duration,
-        message: &M,
-    ) -> Result<(), String> {
-        let patience = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-        self.line(Head::request(id, boot_now().after(patience)), message)
-    }
-
-    fn push<M: Message>(&mut self, message: &M) -> Result<(), String> {
-        self.line(Head::push(), message)
-    }
-
-    fn line<M: Message>(&mut self, head: Head, message: &M) -> Result<(), String> {
-        let mut bytes = Vec::new();
-        write(head, message, &mut bytes).map_err(|error| error.message)?;
-        self.lines.try_send(bytes).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => {
-                format!("the risk-guard does not read; {MOST_WAITING} lines wait for it")
-            }
-            mpsc::error::TrySendError::Closed(_) => {
-                "the risk-guard cannot be written to".to_owned()
-            }
-        })
-    }
-}
-
-/// A task that ends with its owner.
-struct Aborted(tokio::task::JoinHandle<()>);
-
-impl Drop for Aborted {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-async fn write_lines(mut writer: OwnedWriteHalf, mut lines: mpsc::Receiver<Vec<u8>>) {
-    while let Some(mut bytes) = lines.recv().await {
-        // What waits goes out in one call.
-        while bytes.len() < 256 * 1024 {
-            let Ok(more) = lines.try_recv() else { break };
-            bytes.extend_from_slice(&more);
-        }
-        if writer.write_all(&bytes).await.is_err() {
-            return;
-        }
-    }
-}
-
-async fn read_lines(mut reader: OwnedReadHalf, frames: mpsc::Sender<Vec<u8>>) {
-    let mut lines = Lines::new();
-    let mut buffer = vec![0; 16 * 1024];
-    loop {
-        let Ok(read) = reader.read(&mut buffer).await else {
-            return;
-        };
-        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
-            return;
-        };
-        lines.push(bytes);
-        while let Some(line) = lines.next() {
-            let Ok(line) = line else { return };
-            if frames.send(line.to_vec()).await.is_err() {
-                return;
-            }
-        }
     }
 }

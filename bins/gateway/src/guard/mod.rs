@@ -4,6 +4,7 @@ mod dialogue;
 mod lease;
 mod link;
 mod permit;
+mod wire;
 
 pub use lease::Leave;
 pub use link::{Address, Guard, GuardEvent, Verdict};
