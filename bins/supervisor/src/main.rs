@@ -1,2 +1,92 @@
-//! (being built)
-fn main() {}
+//! `perps-supervisor`: spawns and watches the processes of the harness, owns their sockets, their
+//! config and their log files. It never trades and knows nothing of risk.
+
+mod child;
+mod config_edit;
+mod config_flow;
+mod house;
+mod lifecycle;
+mod logs;
+mod run;
+mod sockets;
+mod spawn;
+mod start;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use protocol::Mode;
+use protocol::control::{EXIT_CONFIG, EXIT_FAILURE};
+
+/// Runs the perps safety harness in one directory.
+///
+/// Exit codes: 0 stopped as told, 1 failed, 2 usage, 78 a config or environment that no restart
+/// will mend.
+#[derive(Debug, Parser)]
+#[command(name = "perps-supervisor", version, max_term_width = 100)]
+struct Cli {
+    /// Which world: a config that contradicts it is refused.
+    #[arg(long, value_enum)]
+    mode: ModeArgument,
+    /// The config; watched while running.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The deployment: holds run/, logs/ and data/.
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    dir: PathBuf,
+    /// End the session that is kept in the state and begin the next.
+    #[arg(long)]
+    new_session: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum ModeArgument {
+    Testnet,
+    Mainnet,
+}
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some("--become-bot") {
+        let command: Vec<String> = arguments.collect();
+        return failed(
+            &format!("the bot: {}", spawn::become_bot(&command)),
+            EXIT_FAILURE,
+        );
+    }
+    let cli = Cli::parse();
+    let mode = match cli.mode {
+        ModeArgument::Testnet => Mode::Testnet,
+        ModeArgument::Mainnet => Mode::Mainnet,
+    };
+    let beginning = match start::begin(mode, &cli.config, &cli.dir) {
+        Ok(beginning) => beginning,
+        Err(problem) => {
+            let code = if problem.is_config() {
+                EXIT_CONFIG
+            } else {
+                EXIT_FAILURE
+            };
+            return failed(&format!("{:#}", anyhow::Error::from(problem)), code);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let ended = match runtime {
+        Ok(runtime) => runtime.block_on(run::run(beginning, cli.new_session)),
+        Err(problem) => Err(problem.into()),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => failed(&format!("{problem:#}"), EXIT_FAILURE),
+    }
+}
+
+fn failed(why: &str, code: u8) -> ExitCode {
+    use std::io::Write as _;
+    // With stderr gone there is nobody left to tell.
+    drop(writeln!(std::io::stderr(), "perps-supervisor: {why}"));
+    ExitCode::from(code)
+}

@@ -1,0 +1,164 @@
+//! The supervisor's loop: news from the children, words from the operator, edits, signals, time.
+
+use std::time::Duration;
+
+use daemon::clock;
+use daemon::logging;
+use daemon::logline::Level;
+use daemon::server::{Incoming, serve};
+use protocol::frame::{Empty, ErrorBody, ErrorCode};
+use protocol::status::{SCHEMA_VERSION, SupervisorStatus};
+use protocol::supervisor::{SupervisorReply, SupervisorRequest};
+use protocol::{Context, Process, Tag};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::config_flow::{Hint, Watch};
+use crate::house::House;
+use crate::logs::{Plan, Writer, read_records};
+use crate::spawn::Spawner;
+use crate::start::Beginning;
+
+/// How often time is let into the children's lives.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Runs until everything has been stopped; an error is a first start that was given up.
+pub(crate) async fn run(beginning: Beginning, new_session: bool) -> anyhow::Result<()> {
+    let writer = Writer::begin(
+        beginning.deployment.clone(),
+        Plan::of(&beginning.config.logging, &beginning.deployment),
+    )?;
+    let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+    read_records(Process::Supervisor, read, writer.clone())?;
+    logging::begin(Process::Supervisor, Some(write));
+    if let Some(level) = Level::named(beginning.config.logging.level.name()) {
+        logging::set_level(level);
+    }
+    let socket = beginning
+        .occupied
+        .bind(&beginning.deployment, Process::Supervisor)?;
+    let socket = socket.ok_or_else(|| anyhow::anyhow!("no socket for the operator"))?;
+    let mut operator = serve::<SupervisorRequest, SupervisorReply>(socket)?;
+    let mut watch = Watch::on(&beginning.file);
+    let (news, mut heard) = mpsc::channel(1024);
+    let mut house = House::new(
+        beginning,
+        writer.clone(),
+        Spawner::begin()?,
+        news,
+        new_session,
+    )?;
+    announce(&house);
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut ticks = tokio::time::interval(TICK);
+    let mut next_poll = clock::boot_now();
+    while !house.is_over() {
+        tokio::select! {
+            Some(news) = heard.recv() => house.on_news(news).await,
+            Some(incoming) = operator.recv() => answer(&mut house, incoming),
+            hint = watch.hint() => {
+                house.look(hint);
+                watch.renew();
+            }
+            _ = ticks.tick() => {
+                house.tick().await;
+                let now = clock::boot_now();
+                if house.edits.look_at().is_some_and(|at| now >= at) {
+                    house.look(Hint::Unsettled);
+                }
+                if now >= next_poll {
+                    next_poll = now.after(house.config().supervisor.reload_poll_ms);
+                    house.look(Hint::Unsettled);
+                    watch.renew();
+                }
+            }
+            _ = terminate.recv() => stop(&mut house, "SIGTERM"),
+            _ = interrupt.recv() => stop(&mut house, "SIGINT"),
+            _ = hangup.recv() => writer.reopen(),
+        }
+    }
+    tracing::info!("everything has ended");
+    // Let the last records through the pipe before the files are closed.
+    tokio::task::yield_now().await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    writer.end();
+    match house.given_up.take() {
+        Some(why) => Err(anyhow::anyhow!(why)),
+        None => Ok(()),
+    }
+}
+
+fn announce(house: &House) {
+    let beginning = &house.beginning;
+    tracing::info!(
+        generation = %beginning.generation,
+        mode = %beginning.mode,
+        "supervisor started in {}",
+        beginning.deployment.dir().display()
+    );
+    if let Some(why) = &beginning.rejected {
+        let message = format!("{why}; started on the last good {}", beginning.generation);
+        house
+            .alerting
+            .raise(Tag::ConfigRejected, &message, Context::new());
+    }
+}
+
+fn stop(house: &mut House, why: &str) {
+    tracing::info!("{why}: stopping in order");
+    house.stop();
+}
+
+fn answer(house: &mut House, incoming: Incoming<SupervisorRequest, SupervisorReply>) {
+    let (peer, request, to) = match incoming {
+        Incoming::Asked(peer, request, to) => (peer, request, to),
+        Incoming::Joined(_) | Incoming::Left(_) => return,
+    };
+    if !peer.may_operate(operators(house)) {
+        let message = "only root, the harness's own user and the operators' group may ask here";
+        return to.fail(ErrorBody::new(ErrorCode::Forbidden, message));
+    }
+    match request {
+        SupervisorRequest::Status(_) => {
+            to.answer(&SupervisorReply::Status(status(house)));
+        }
+        SupervisorRequest::ConfigApply(_) => house.apply_now(to),
+        SupervisorRequest::ReopenLogs(_) => {
+            house.writer.reopen();
+            to.answer(&SupervisorReply::Done(Empty {}));
+        }
+        SupervisorRequest::Stop(_) => {
+            to.answer(&SupervisorReply::Done(Empty {}));
+            stop(house, "an operator");
+        }
+    }
+}
+
+fn operators(house: &House) -> Option<u32> {
+    let name = house.config().supervisor.operator_group.as_ref()?;
+    let group = nix::unistd::Group::from_name(name).ok().flatten()?;
+    Some(group.gid.as_raw())
+}
+
+fn status(house: &House) -> SupervisorStatus {
+    let now = clock::boot_now();
+    let policy = &house.config().supervisor;
+    SupervisorStatus {
+        schema_version: SCHEMA_VERSION,
+        mode: house.beginning.mode,
+        dir: house.beginning.deployment.dir().display().to_string(),
+        pid: std::process::id(),
+        up_ms: now.since(house.begun),
+        now,
+        config: house.edits.status(&house.beginning, now),
+        children: house
+            .children
+            .iter()
+            .map(|child| child.status(policy, now))
+            .collect(),
+        log_lines_lost: house.writer.lost(),
+    }
+}

@@ -1,0 +1,206 @@
+//! Starting processes: the one thread that spawns, which never ends, because a parent-death signal
+//! is bound to the thread that spawned; what each child is given; and waiting for its end.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+
+use command_fds::{CommandFdExt, FdMapping};
+use daemon::environment;
+use protocol::Process;
+use protocol::control::inherited;
+use tokio::sync::oneshot;
+
+use crate::lifecycle::Exit;
+
+/// Where the inherited descriptors stand in a child.
+const CONTROL: i32 = 3;
+const LOG: i32 = 4;
+const LISTEN: i32 = 5;
+
+/// What a child passes on from our own environment, keys excepted.
+const PASSED_ON: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "RUST_BACKTRACE"];
+
+/// Where the gateway's keys may come from; nobody else sees these.
+const KEYS: [&str; 5] = [
+    "ZOOMEX_TESTNET_API_KEY",
+    "ZOOMEX_TESTNET_API_SECRET",
+    "ZOOMEX_API_KEY",
+    "ZOOMEX_API_SECRET",
+    "CREDENTIALS_DIRECTORY",
+];
+
+/// A process to be started.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) process: Process,
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) dir: PathBuf,
+    pub(crate) listener: Option<UnixListener>,
+}
+
+/// A started process and our ends of its channels.
+#[derive(Debug)]
+pub(crate) struct Spawned {
+    pub(crate) pid: u32,
+    /// Absent for the bot, which speaks no control protocol.
+    pub(crate) control: Option<UnixStream>,
+    /// Structured log records; absent for the bot.
+    pub(crate) log: Option<OwnedFd>,
+    /// What it prints, panics included.
+    pub(crate) output: Vec<OwnedFd>,
+    /// Its end, once.
+    pub(crate) exit: oneshot::Receiver<Exit>,
+}
+
+/// The spawning thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Spawner {
+    orders: mpsc::Sender<(Order, oneshot::Sender<io::Result<Spawned>>)>,
+}
+
+impl Spawner {
+    /// Begins the thread; it ends with the supervisor.
+    pub(crate) fn begin() -> io::Result<Self> {
+        let (orders, taken) = mpsc::channel::<(Order, oneshot::Sender<io::Result<Spawned>>)>();
+        std::thread::Builder::new()
+            .name("spawner".to_owned())
+            .spawn(move || {
+                for (order, answer) in taken {
+                    // Whoever asked may be gone; then the process is reaped all the same.
+                    drop(answer.send(spawn(order)));
+                }
+            })?;
+        Ok(Self { orders })
+    }
+
+    /// Starts a process.
+    pub(crate) async fn spawn(&self, order: Order) -> io::Result<Spawned> {
+        let (answer, answered) = oneshot::channel();
+        let gone = || io::Error::other("the spawning thread has ended");
+        self.orders.send((order, answer)).map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the room that spawns the children"
+)]
+fn spawn(order: Order) -> io::Result<Spawned> {
+    let mut command = Command::new(&order.program);
+    command
+        .args(&order.arguments)
+        .current_dir(&order.dir)
+        .process_group(0)
+        .env_clear()
+        .envs(
+            PASSED_ON
+                .iter()
+                .filter_map(|name| Some((*name, environment::text(name)?))),
+        )
+        .envs(&order.environment)
+        .env(inherited::DIR, &order.dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut given = Vec::new();
+    let (mut control, mut log) = (None, None);
+    if order.process != Process::Bot {
+        let (ours, theirs) = UnixStream::pair()?;
+        let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+        command.env(inherited::CONTROL_FD, CONTROL.to_string());
+        command.env(inherited::LOG_FD, LOG.to_string());
+        given.push(FdMapping {
+            parent_fd: OwnedFd::from(theirs),
+            child_fd: CONTROL,
+        });
+        given.push(FdMapping {
+            parent_fd: write,
+            child_fd: LOG,
+        });
+        (control, log) = (Some(ours), Some(read));
+    }
+    if let Some(listener) = order.listener {
+        command.env(inherited::LISTEN_FD, LISTEN.to_string());
+        given.push(FdMapping {
+            parent_fd: OwnedFd::from(listener),
+            child_fd: LISTEN,
+        });
+    }
+    if order.process == Process::Gateway {
+        command.envs(
+            KEYS.iter()
+                .filter_map(|name| Some((*name, environment::text(name)?))),
+        );
+    }
+    command
+        .fd_mappings(given)
+        .map_err(|e| io::Error::other(e.to_string()))?;
+    let mut child = command.spawn()?;
+    let pipes = child.stdout.take().zip(child.stderr.take());
+    let (out, err) = pipes.ok_or_else(|| io::Error::other("no pipes"))?;
+    let pid = child.id();
+    let (ended, exit) = oneshot::channel();
+    std::thread::Builder::new()
+        .name(format!("wait-{}", order.process))
+        .spawn(move || {
+            let exit = child.wait().map_or(Exit::Code(-1), how);
+            // At the very end nobody asks any more.
+            drop(ended.send(exit));
+        })?;
+    Ok(Spawned {
+        pid,
+        control,
+        log,
+        output: vec![OwnedFd::from(out), OwnedFd::from(err)],
+        exit,
+    })
+}
+
+fn how(status: ExitStatus) -> Exit {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, Some(signal)) => Exit::Signal(signal),
+        (None, None) => Exit::Code(-1),
+    }
+}
+
+/// A program of the harness: beside the supervisor's own.
+pub(crate) fn sibling(name: &str) -> io::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let path = own.parent().unwrap_or(Path::new(".")).join(name);
+    if path.is_file() {
+        Ok(path)
+    } else {
+        let why = format!(
+            "{} is missing; the harness's programs belong side by side",
+            path.display()
+        );
+        Err(io::Error::new(io::ErrorKind::NotFound, why))
+    }
+}
+
+/// The bot's way into the world: asks the kernel to end it with the supervisor, then becomes the
+/// bot. Returns only if that failed.
+#[expect(clippy::disallowed_methods, reason = "becoming the bot is spawning it")]
+pub(crate) fn become_bot(arguments: &[String]) -> io::Error {
+    if let Err(e) = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL) {
+        return e.into();
+    }
+    match arguments.split_first() {
+        // A parent that died before the line above has left us to somebody else.
+        Some((parent, _)) if nix::unistd::getppid().to_string() != *parent => {
+            io::Error::other("the supervisor is gone")
+        }
+        Some((_, [program, rest @ ..])) => Command::new(program).args(rest).exec(),
+        Some((_, [])) | None => io::Error::other("no command"),
+    }
+}
