@@ -145,10 +145,8 @@ impl Lifecycle {
                 vec![Action::AskToStop]
             }
             (ChildState::Backoff, Event::Tick) if now >= self.resume_at => self.spawn(now),
-            (ChildState::Waiting | ChildState::Backoff, Event::Stop) => {
-                self.enter(ChildState::Stopped, now)
-            }
-            (ChildState::Stopping, Event::Exited(_) | Event::SpawnFailed) => {
+            (ChildState::Waiting | ChildState::Backoff, Event::Stop)
+            | (ChildState::Stopping, Event::Exited(_) | Event::SpawnFailed) => {
                 self.enter(ChildState::Stopped, now)
             }
             (ChildState::Stopping, Event::Tick)

@@ -154,7 +154,7 @@ fn spawn(order: Order) -> io::Result<Spawned> {
         .spawn(move || {
             let exit = child.wait().map_or(Exit::Code(-1), how);
             // At the very end nobody asks any more.
-            drop(ended.send(exit));
+            ended.send(exit).ok();
         })?;
     Ok(Spawned {
         pid,

@@ -64,13 +64,11 @@ pub(crate) struct Beginning {
 pub(crate) fn begin(mode: Mode, file: &Path, dir: &Path) -> Result<Beginning, StartError> {
     let on_disk = check(mode, file);
     let deployment = Deployment::at(&absolute(dir));
-    if let Err(problem) = on_disk.as_ref()
-        && !deployment.config_dir().join("applied").exists()
-    {
+    let on_disk = match on_disk {
         // A first start with a bad config leaves no trace, not even directories.
-        drop(problem);
-        return Err(on_disk.err().unwrap_or(StartError::BotUser));
-    }
+        Err(problem) if !deployment.config_dir().join("applied").exists() => return Err(problem),
+        looked_at => looked_at,
+    };
     let occupied = occupy(&deployment)?;
     let mut generations = Generations::of(&deployment)?;
     let last_good = generations.last_good()?;
@@ -109,7 +107,9 @@ fn check(mode: Mode, file: &Path) -> Result<Config, StartError> {
         LoadError::Missing { path } => StartError::NoConfig {
             file: path.display().to_string(),
         },
-        other => StartError::BadConfig(other),
+        other @ (LoadError::Unreadable { .. } | LoadError::Refused(_)) => {
+            StartError::BadConfig(other)
+        }
     })?;
     admit(mode, &config)?;
     Ok(config)

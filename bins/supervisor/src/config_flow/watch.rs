@@ -41,7 +41,7 @@ impl Watch {
             let hint = event.map_or(Some(Hint::Unsettled), |event| hint(event.kind));
             if let Some(hint) = hint {
                 // A full channel already holds a hint.
-                drop(sender.try_send(hint));
+                sender.try_send(hint).ok();
             }
         });
         let watcher = match watcher {

@@ -90,7 +90,7 @@ impl Writer {
     pub(crate) fn end(&self) {
         let (done, wait) = mpsc::sync_channel(1);
         if self.tasks.try_send(Task::End(done)).is_ok() {
-            drop(wait.recv_timeout(std::time::Duration::from_secs(2)));
+            wait.recv_timeout(std::time::Duration::from_secs(2)).ok();
         }
     }
 }
@@ -98,7 +98,7 @@ impl Writer {
 struct Files {
     deployment: Deployment,
     plan: Plan,
-    files: BTreeMap<Process, LogFile>,
+    own: BTreeMap<Process, LogFile>,
     trading: LogFile,
     lost: Arc<AtomicU64>,
 }
@@ -109,7 +109,7 @@ impl Files {
         let files = Files {
             deployment,
             plan,
-            files: BTreeMap::new(),
+            own: BTreeMap::new(),
             trading,
             lost,
         };
@@ -122,7 +122,7 @@ impl Files {
             match task {
                 Task::Write(line) => self.write(&line),
                 Task::Reopen => {
-                    self.files.values_mut().for_each(LogFile::reopen);
+                    self.own.values_mut().for_each(LogFile::reopen);
                     self.trading.reopen();
                 }
                 Task::Follow(plan) => {
@@ -133,7 +133,7 @@ impl Files {
                     self.link_trading_log();
                 }
                 Task::End(done) => {
-                    drop(done.try_send(()));
+                    done.try_send(()).ok();
                     return;
                 }
             }
@@ -149,7 +149,7 @@ impl Files {
         let (max, keep) = (self.plan.max_bytes, self.plan.keep);
         let path = self.deployment.log(line.process);
         let own = self
-            .files
+            .own
             .entry(line.process)
             .or_insert_with(|| LogFile::at(path));
         let mut written = own.append(&text, max, keep).is_ok();
