@@ -10,7 +10,7 @@ use std::fmt;
 
 use crate::frame::HEAD_BYTES;
 use crate::paths::UnixMs;
-use crate::segment::{Ending, Scan};
+use crate::segment::{Ending, Scan, segment_name};
 
 /// One record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub(crate) struct Chain {
     cut: bool,
     /// The last segment in use ends in bytes that are no frame.
     dirty: bool,
+    /// The segment that should stand between the last in use and the prepared one.
+    absent: Option<u64>,
     base: u64,
 }
 
@@ -62,6 +64,7 @@ pub(crate) enum Gap {
     Missing { first: u64, last: u64 },
     CutShort { after: u64 },
     EndsBefore { end: u64, base: u64 },
+    Absent { ordinal: u64 },
 }
 
 impl fmt::Display for Gap {
@@ -76,6 +79,7 @@ impl fmt::Display for Gap {
             Self::CutShort { after } => {
                 write!(f, "the journal's file was cut short after record {after}")
             }
+            Self::Absent { ordinal } => write!(f, "{} is missing", segment_name(*ordinal)),
             Self::EndsBefore { end, base } => {
                 write!(
                     f,
@@ -98,6 +102,8 @@ impl Chain {
             Some(Gap::CutShort {
                 after: self.last_known.min(self.end),
             })
+        } else if let Some(ordinal) = self.absent {
+            Some(Gap::Absent { ordinal })
         } else if self.last_known < self.base && !self.dirty {
             Some(Gap::EndsBefore {
                 end: self.last_known,
@@ -119,6 +125,10 @@ pub(crate) fn follow(scans: &[Scan], base: u64) -> Chain {
         last_known: 0,
         cut: last_used.is_some_and(|i| scans[i].is_cut()),
         dirty: last_used.is_some_and(|i| scans[i].ending == Ending::Dirty),
+        absent: last_used.and_then(|i| {
+            let expected = scans.get(i)?.ordinal + 1;
+            (scans.get(i + 1)?.ordinal != expected).then_some(expected)
+        }),
         base,
     };
     let limits = limits(scans);

@@ -14,7 +14,7 @@ use crate::error::OpenError;
 use crate::filesystem::{EntryKind, FileSystem, Lock, LockRefused};
 use crate::judge::{self, Judged, Verdict};
 use crate::paths::{StorePaths, UnixMs};
-use crate::segment::{Ending, FORMAT, Scan, in_words, scan_all};
+use crate::segment::{Ending, FORMAT, Item, Scan, in_words, scan_all};
 use crate::snapshot::{self, Found, Identity, Snapshot};
 use crate::store::{Options, Phase, Snapshots};
 use crate::writer::{Active, Kept, Resume};
@@ -198,7 +198,7 @@ pub(crate) fn open(
     } else {
         need_dir(fs, &paths.journal())?;
         make_durable(fs, paths, &scans, chain.proof, chain.end)?;
-        resume(fs, identity, options, phase, &scans, highest)?
+        resume(fs, identity, options, phase, &scans, chain.end)?
     };
     let last_seq = chain.end;
     let tail = Tail::new(scans, chain.picks);
@@ -219,12 +219,21 @@ pub(crate) fn open(
     })
 }
 
-/// Makes a directory if it is missing; an error if something else has its name.
+/// Makes a directory if it is missing, and its name durable; an error if something else has it.
 fn need_dir(fs: &dyn FileSystem, dir: &Path) -> Result<(), OpenError> {
+    let parent = dir.parent().filter(|p| !p.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
     match fs.look(dir).map_err(|e| OpenError::io("look at", dir, e))? {
-        Some(entry) if entry.kind == EntryKind::Directory => Ok(()),
         // The directory of the state may be a link to another disk; it is never replaced.
         Some(entry) if entry.kind == EntryKind::Symlink && fs.list(dir).is_ok() => Ok(()),
+        // An earlier start may have made it and failed to sync. Whoever made a directory in one
+        // that we may not read has seen to that.
+        Some(entry) if entry.kind == EntryKind::Directory => match fs.sync_dir(parent) {
+            Err(e) if e.kind() != std::io::ErrorKind::PermissionDenied => {
+                Err(OpenError::io("sync", parent, e))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        },
         Some(entry) => {
             let what = in_words(entry.kind);
             Err(OpenError::NotADirectory {
@@ -242,8 +251,6 @@ fn need_dir(fs: &dyn FileSystem, dir: &Path) -> Result<(), OpenError> {
                     OpenError::io("make the directory", dir, e)
                 }
             })?;
-            let parent = dir.parent().filter(|p| !p.as_os_str().is_empty());
-            let parent = parent.unwrap_or(Path::new("."));
             fs.sync_dir(parent)
                 .map_err(|e| OpenError::io("sync", parent, e))
         }
@@ -340,17 +347,25 @@ fn make_durable(
     proof: u64,
     end: u64,
 ) -> Result<(), OpenError> {
-    let last_used = scans.iter().rfind(|s| s.head.is_some());
-    if let Some(scan) = last_used {
-        let mut unproven = scan
-            .items
-            .iter()
-            .filter(|i| i.data && i.seq > proof && i.seq <= end);
-        if let Some(first) = unproven.next() {
-            let last = unproven.next_back().unwrap_or(first);
-            // Only sound bytes: records between the two are sound, since they count.
-            let bytes = scan.bytes.get(first.offset..last.end()).unwrap_or_default();
-            let offset = u64::try_from(first.offset).unwrap_or(u64::MAX);
+    if let Some((scan, first)) = scans
+        .iter()
+        .rev()
+        .find_map(|s| s.head.as_ref().map(|(_, first)| (s, *first)))
+    {
+        let counts = |i: &&Item| i.data && i.seq > proof && i.seq <= end;
+        let until = scan.items.iter().rfind(counts).map_or(0, Item::end);
+        let (from, until) = if proof < first {
+            // Nothing in this segment is proven, its head neither.
+            (0, until.max(scan.end))
+        } else {
+            (
+                scan.items.iter().find(counts).map_or(0, |i| i.offset),
+                until,
+            )
+        };
+        let bytes = scan.bytes.get(from..until).unwrap_or_default();
+        if !bytes.is_empty() {
+            let offset = u64::try_from(from).unwrap_or(u64::MAX);
             let failed = |e| OpenError::io("write again", &scan.path, e);
             let mut file = fs.open(&scan.path).map_err(failed)?;
             file.write_at(bytes, offset).map_err(failed)?;
@@ -385,7 +400,7 @@ fn resume(
             path: scan.path.clone(),
             ordinal: scan.ordinal,
             offset,
-            capacity: scan.bytes.len(),
+            capacity: scan.body().len(),
         })
     };
     if let Some(scan) = used.and_then(|i| scans.get(i))
@@ -400,9 +415,12 @@ fn resume(
         resume.active = Some(open(scan, scan.end)?);
     }
     let blank = scans.get(used.map_or(0, |i| i + 1)..).unwrap_or_default();
+    // Numbers have no gaps, so that a segment that somebody deleted is missed.
+    resume.next_ordinal = blank.first().map_or(resume.next_ordinal, |s| s.ordinal);
     for scan in blank {
         if resume.prepared.is_none() && scan.bytes.len() == options.segment_bytes {
             resume.prepared = Some(open(scan, 0)?);
+            resume.next_ordinal = scan.ordinal + 1;
         } else {
             // All zeros, and of no use: of another length, or one too many.
             fs.remove(&scan.path)

@@ -17,6 +17,8 @@ use crate::paths::UnixMs;
 
 /// The journal format that this program writes.
 pub(crate) const FORMAT: u32 = 1;
+/// The last bytes of every segment, so that a file cut short is told from one never used.
+pub(crate) const FOOTER: [u8; 8] = *b"PJR end\n";
 /// No segment of ours is longer.
 const LIMIT_BYTES: u64 = 256 * 1024 * 1024;
 
@@ -75,11 +77,16 @@ impl Item {
 }
 
 impl Scan {
-    /// The file is not as long as its head says.
+    /// The file was cut short: it does not end as every segment does, or not where its head says.
     pub(crate) fn is_cut(&self) -> bool {
-        self.head
-            .as_ref()
-            .is_some_and(|(head, _)| u64::try_from(self.bytes.len()) != Ok(head.bytes))
+        let length = u64::try_from(self.bytes.len());
+        let told = self.head.as_ref().map(|(head, _)| head.bytes);
+        !self.bytes.ends_with(&FOOTER) || told.is_some_and(|told| length != Ok(told))
+    }
+
+    /// The bytes that frames may take.
+    pub(crate) fn body(&self) -> &[u8] {
+        self.bytes.strip_suffix(&FOOTER).unwrap_or(&self.bytes)
     }
 
     fn of(ordinal: u64, path: PathBuf, bytes: Vec<u8>) -> Self {
@@ -97,14 +104,15 @@ impl Scan {
     }
 
     fn read(&mut self) {
-        if is_zero(&self.bytes) {
+        let length = self.body().len();
+        if is_zero(self.body()) && !self.is_cut() {
             return;
         }
         let mut at = 0;
         let mut sound_so_far = true;
         self.ending = Ending::Clean;
-        while at < self.bytes.len() {
-            let rest = self.bytes.get(at..).unwrap_or_default();
+        while at < length {
+            let rest = self.body().get(at..).unwrap_or_default();
             let decoded = frame::decode(rest).filter(|f| {
                 // A head belongs at the start and nowhere else.
                 (f.kind == Kind::SegmentHead) == (at == 0) || !sound_so_far

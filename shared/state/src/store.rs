@@ -142,19 +142,23 @@ impl Store {
         let bytes = snapshot::encode(&self.identity, now, seq, state)
             .map_err(|source| StoreError::Encode { source })?;
         self.write_temporary(&bytes)?;
-        let previous = self.keep_previous()?;
         let (from, to) = (self.paths.temporary(), self.paths.snapshot().to_path_buf());
+        let begins = self.phase == Phase::NeedsSnapshot;
+        let mut previous = if begins {
+            self.replace_stale_previous(&from)?.then_some(seq)
+        } else {
+            self.keep_previous()?
+        };
         self.fs
             .rename(&from, &to)
             .map_err(|e| StoreError::mild("replace", &to, e))?;
         self.sync_dir()?;
-        if self.phase == Phase::NeedsSnapshot {
-            remove_if_there(&*self.fs, &self.paths.previous())?;
+        if begins && previous.is_none() {
+            self.second_name(&to)?;
             self.sync_dir()?;
-            self.snapshots.previous = None;
-        } else if previous.is_some() {
-            self.snapshots.previous = previous;
+            previous = Some(seq);
         }
+        self.snapshots.previous = previous.or(self.snapshots.previous);
         let entry = self
             .fs
             .look(&to)
@@ -201,13 +205,18 @@ impl Store {
     /// and the next call must be [`snapshot`](Self::snapshot) with the state to begin from. Works on
     /// a sealed store too. Gives the archive's directory.
     pub fn set_aside(&mut self, now: UnixMs) -> Result<std::path::PathBuf, OpenError> {
-        if self.phase == Phase::Running && self.writer.commit(&*self.fs).is_ok() {
-            self.highest = self.highest.max(self.writer.last_seq());
+        if self.phase == Phase::Running {
+            // Best effort, for the archive: what cannot be written is given up with the rest, and
+            // its numbers are used again.
+            drop(self.writer.commit(&*self.fs));
         }
         let scans = scan_all(&*self.fs, &self.paths.journal())?;
         let dir = archive::archive(&*self.fs, &self.paths, &scans, now)?;
-        self.writer
-            .start_over_after(self.highest.max(self.writer.last_seq()));
+        let last = match self.phase {
+            Phase::Sealed => self.highest,
+            Phase::NeedsSnapshot | Phase::Running => self.writer.durable_seq(),
+        };
+        self.writer.start_over_after(last);
         self.phase = Phase::NeedsSnapshot;
         self.snapshots = Snapshots::default();
         Ok(dir)
@@ -280,6 +289,28 @@ impl Store {
         if (entry.inode, entry.len) != (inode, length) {
             return Ok(None);
         }
+        self.second_name(path)?;
+        Ok(Some(seq))
+    }
+
+    /// Where a new beginning finds a previous snapshot from before it, that one goes first: no crash
+    /// may leave it to be taken for the new one's. Whether there was one.
+    fn replace_stale_previous(&mut self, with: &Path) -> Result<bool, StoreError> {
+        let path = self.paths.previous();
+        let stale = self
+            .fs
+            .look(&path)
+            .map_err(|e| StoreError::mild("look at", &path, e))?
+            .is_some();
+        if stale {
+            self.second_name(with)?;
+            self.sync_dir()?;
+        }
+        Ok(stale)
+    }
+
+    /// Makes a file the previous snapshot too.
+    fn second_name(&self, path: &Path) -> Result<(), StoreError> {
         let (between, to) = (self.paths.previous_temporary(), self.paths.previous());
         remove_if_there(&*self.fs, &between)?;
         self.fs
@@ -289,8 +320,7 @@ impl Store {
             .rename(&between, &to)
             .map_err(|e| StoreError::mild("replace", &to, e))?;
         // Two names of one file are not renamed: then the extra one is still there.
-        remove_if_there(&*self.fs, &between)?;
-        Ok(Some(seq))
+        remove_if_there(&*self.fs, &between)
     }
 
     fn sync_dir(&mut self) -> Result<(), StoreError> {

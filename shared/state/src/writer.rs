@@ -12,7 +12,7 @@ use crate::error::{StoreError, is_full};
 use crate::filesystem::{File, FileSystem};
 use crate::frame::{self, ALIGN, Frame, HEAD_BYTES, Kind, frame_bytes};
 use crate::paths::UnixMs;
-use crate::segment::{FORMAT, SegmentHead, segment_name};
+use crate::segment::{FOOTER, FORMAT, SegmentHead, segment_name};
 use crate::snapshot::Identity;
 use crate::store::Options;
 
@@ -27,6 +27,7 @@ pub(crate) struct Active {
     pub(crate) ordinal: u64,
     /// Where the next frame goes; at 0 the head is still to be written.
     pub(crate) offset: usize,
+    /// Bytes that frames may take: the length less the footer.
     pub(crate) capacity: usize,
 }
 
@@ -270,17 +271,22 @@ impl Writer {
             self.preparing = Some(Preparing { file, done: 0 });
             return Ok(true);
         };
-        let capacity = self.options.segment_bytes;
-        let step = PREPARE_BYTES.min(capacity - work.done);
-        let offset = u64::try_from(work.done).unwrap_or(u64::MAX);
+        let capacity = self.options.segment_bytes.saturating_sub(FOOTER.len());
+        let step = PREPARE_BYTES.min(capacity.saturating_sub(work.done));
+        let (bytes, offset): (&[u8], _) = if step > 0 {
+            (&ZEROS[..step], work.done)
+        } else {
+            (&FOOTER, capacity)
+        };
+        let offset = u64::try_from(offset).unwrap_or(u64::MAX);
         work.file
-            .write_at(&ZEROS[..step], offset)
+            .write_at(bytes, offset)
             .map_err(|e| StoreError::mild("make the next segment", &temporary, e))?;
         if let Err(source) = work.file.sync() {
             return Err(self.poisoned("sync", temporary, source));
         }
         work.done += step;
-        if work.done < capacity {
+        if step > 0 {
             self.preparing = Some(work);
             return Ok(true);
         }
@@ -364,7 +370,7 @@ impl Writer {
         let head = frame_bytes(160 + 6 * names);
         self.options
             .segment_bytes
-            .saturating_sub(head + HEAD_BYTES + ALIGN)
+            .saturating_sub(head + HEAD_BYTES + ALIGN + FOOTER.len())
     }
 
     fn need_active(&mut self, fs: &dyn FileSystem) -> Result<(), StoreError> {
@@ -395,7 +401,7 @@ impl Writer {
             mode: self.identity.mode.clone(),
             schema: self.identity.schema,
             ordinal: active.ordinal,
-            bytes: u64::try_from(active.capacity).unwrap_or(u64::MAX),
+            bytes: u64::try_from(active.capacity + FOOTER.len()).unwrap_or(u64::MAX),
         };
         let payload = serde_json::to_vec(&head).map_err(|source| StoreError::Encode { source })?;
         let frame = Frame {
