@@ -11,6 +11,7 @@ use protocol::venue::{Execution, Instrument, Order, Position, Ticker, Wallet};
 use protocol::{BootMs, ExecId, Symbol};
 
 use crate::candles::Candles;
+use crate::guard::is_ours;
 use crate::orders::Orders;
 
 /// How many execution ids are remembered, so that each is told to bots once.
@@ -101,6 +102,9 @@ impl Books {
                     value: rows.clone(),
                     begun,
                 });
+                for row in rows.iter().filter(|row| is_ours(row)) {
+                    self.orders.adopt(row, None, begun);
+                }
                 news.orders = self.changed(rows);
             }
             Observation::Orders(rows) => news.orders = self.changed(rows),
@@ -187,6 +191,7 @@ mod tests {
             opens: true,
             since: BootMs(0),
             last: None,
+            misses: (0, BootMs(0)),
         });
         books.orders.accepted(link, order_id);
         let execution = Execution {

@@ -11,6 +11,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use protocol::venue::Order;
 use protocol::{BootMs, IntentId, OrderId, OrderLinkId, Side, Symbol};
 
+/// Pause before the history is asked again for an order that it did not know; it doubles.
+const FIRST_PAUSE_MS: u64 = 250;
+/// After so many misses an order is taken to have never been there.
+const MISSES_MOST: u32 = 30;
 /// How many finished orders are remembered.
 const FINISHED_KEPT: usize = 2000;
 
@@ -31,6 +35,33 @@ pub struct Ours {
     pub since: BootMs,
     /// The order as last seen; `None` until the venue has shown it.
     pub last: Option<Order>,
+    /// How often the history did not know what became of it, and when it was last asked.
+    pub misses: (u32, BootMs),
+}
+
+impl Ours {
+    /// An order of ours that the venue shows and nobody here has sent: an earlier life's.
+    fn found(order: &Order, link_id: OrderLinkId, since: BootMs) -> Self {
+        Self {
+            intent_id: None,
+            link_id,
+            symbol: order.symbol,
+            side: order.side,
+            opens: !order.only_reduces(),
+            since,
+            last: None,
+            misses: (0, since),
+        }
+    }
+
+    /// When the history may be asked again.
+    fn ask_again(&self) -> BootMs {
+        let (misses, asked) = self.misses;
+        if misses == 0 {
+            return asked;
+        }
+        asked.after(FIRST_PAUSE_MS << misses.min(7))
+    }
 }
 
 /// All of ours.
@@ -70,6 +101,28 @@ impl Orders {
         }
     }
 
+    /// Takes over an order of ours that the venue shows and nobody here has sent. With the intent
+    /// that it came from, where that is known.
+    pub fn adopt(&mut self, order: &Order, intent_id: Option<IntentId>, since: BootMs) {
+        let Some(link_id) = order.link_id else { return };
+        if self.by_link.contains_key(&link_id) {
+            return;
+        }
+        let found = Ours::found(order, link_id, since);
+        self.sent(Ours { intent_id, ..found });
+    }
+
+    /// The history, asked at `asked`, did not know what became of an order.
+    pub fn missed(&mut self, link: OrderLinkId, asked: BootMs) {
+        let Some(ours) = self.by_link.get_mut(&link) else {
+            return;
+        };
+        ours.misses = (ours.misses.0.saturating_add(1), asked);
+        if ours.misses.0 >= MISSES_MOST {
+            self.forget(link);
+        }
+    }
+
     /// What the venue says of an order. Whether it is ours and that is news.
     pub fn news(&mut self, order: &Order) -> bool {
         let Some(link) = order.link_id.filter(|link| self.by_link.contains_key(link)) else {
@@ -103,7 +156,7 @@ impl Orders {
             .iter()
             .filter(|link| !shown.contains(*link))
             .filter_map(|link| self.by_link.get(link))
-            .filter(|ours| ours.since < begun)
+            .filter(|ours| ours.since < begun && ours.ask_again() <= begun)
             .cloned()
             .collect()
     }
@@ -166,6 +219,7 @@ mod tests {
             opens: true,
             since: BootMs(10),
             last: None,
+            misses: (0, BootMs(10)),
         }
     }
 
@@ -218,6 +272,29 @@ mod tests {
             orders.link_of(order(1, OrderStatus::New, 1).order_id),
             Some(ours(1).link_id)
         );
+    }
+
+    #[test]
+    fn an_order_of_an_earlier_life_is_followed_like_ours() {
+        let mut orders = Orders::default();
+        let shown = order(1, OrderStatus::New, 1);
+        orders.adopt(&shown, IntentId::new("i-1").ok(), BootMs(5));
+        assert!(orders.news(&shown));
+        assert_eq!(orders.vanished(&[], BootMs(6)).len(), 1);
+        assert!(orders.of_intent(IntentId::new("i-1").unwrap()).is_some());
+    }
+
+    #[test]
+    fn the_history_is_asked_ever_more_rarely_and_not_for_ever() {
+        let mut orders = Orders::default();
+        orders.sent(ours(1));
+        orders.missed(ours(1).link_id, BootMs(1000));
+        assert!(orders.vanished(&[], BootMs(1400)).is_empty());
+        assert_eq!(orders.vanished(&[], BootMs(1500)).len(), 1);
+        for _ in 1..MISSES_MOST {
+            orders.missed(ours(1).link_id, BootMs(2000));
+        }
+        assert!(orders.vanished(&[], BootMs(u64::MAX)).is_empty());
     }
 
     #[test]

@@ -188,6 +188,7 @@ async fn send_approved(hands: &Hands, permit: Approved, slot: Slot) -> Outcome {
         approval.link_id,
         Context::new(),
     );
+    let now = boot_now();
     if !amends {
         hands.owner.tell(Event::Sending(Ours {
             intent_id: Some(approval.intent.intent_id),
@@ -195,8 +196,9 @@ async fn send_approved(hands: &Hands, permit: Approved, slot: Slot) -> Outcome {
             symbol: approval.intent.symbol,
             side: approval.intent.side,
             opens: approval.opens,
-            since: boot_now(),
+            since: now,
             last: None,
+            misses: (0, now),
         }));
     }
     let sent = hands.sender.approved(permit, slot).await;
@@ -240,6 +242,7 @@ fn settle(hands: &Hands, approval: &Approval, sent: &Sent, amends: bool) {
                 approval_id: approval.approval_id,
                 link_id,
                 symbol: intent.symbol,
+                intent_id: intent.intent_id,
             };
             hands
                 .owner
@@ -304,14 +307,16 @@ pub async fn send_reducing(
     intent_id: Option<IntentId>,
 ) -> Outcome {
     let order = permit.order().clone();
+    let now = boot_now();
     hands.owner.tell(Event::Sending(Ours {
         intent_id,
         link_id: order.link_id,
         symbol: order.symbol,
         side: order.side,
         opens: false,
-        since: boot_now(),
+        since: now,
         last: None,
+        misses: (0, now),
     }));
     let sent = hands.sender.reducing(permit).await;
     let mut outcome = sent.outcome;

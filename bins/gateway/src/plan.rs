@@ -54,6 +54,18 @@ pub enum Which {
     All,
     /// Candles alone: the guard hears everything else from the start-up order.
     Candles,
+    /// The venue's clock alone: nothing can be signed before it is known.
+    Clock,
+}
+
+impl Which {
+    const fn takes(self, task: Task) -> bool {
+        match self {
+            Self::All => true,
+            Self::Candles => matches!(task, Task::Candles(_)),
+            Self::Clock => matches!(task, Task::ServerTime),
+        }
+    }
 }
 
 /// The account's reads, which stand on every plan.
@@ -68,6 +80,8 @@ const ALWAYS: [Task; 6] = [
 
 /// Longest wait after failures in a row.
 const LONGEST_BACKOFF_MS: u64 = 30_000;
+/// Wait after the venue refused one kind of read.
+const REFUSED_PAUSE_MS: u64 = 2000;
 /// First wait after a failure.
 const FIRST_BACKOFF_MS: u64 = 500;
 
@@ -172,6 +186,15 @@ impl Plan {
         }
     }
 
+    /// The venue refuses this read, or answers it oddly: it comes again later, the others go on.
+    pub fn refused(&mut self, task: Task, now: BootMs) {
+        self.under_way.remove(&task);
+        let pause = self.budget.every_ms(task.read()).max(REFUSED_PAUSE_MS);
+        if let Some(due) = self.due.get_mut(&task) {
+            *due = now.after(pause);
+        }
+    }
+
     /// Nothing is read before `until` (a ban, or the venue's own word).
     pub fn rest_until(&mut self, until: BootMs) {
         self.not_before = self.not_before.max(until);
@@ -193,7 +216,7 @@ impl Plan {
         self.due
             .iter()
             .filter(|(task, _)| !self.under_way.contains(*task))
-            .filter(|(task, _)| which == Which::All || matches!(task, Task::Candles(_)))
+            .filter(|(task, _)| which.takes(**task))
             .map(|(task, due)| (*task, *due))
             .min_by_key(|(_, due)| *due)
     }
@@ -282,6 +305,15 @@ mod tests {
         let again = plan.next(BootMs(9000), Which::All).unwrap();
         plan.done(again, BootMs(9000));
         assert!(plan.next(BootMs(9000), Which::All).is_some());
+    }
+
+    #[test]
+    fn a_refused_read_does_not_hold_up_the_others() {
+        let mut plan = Plan::new(budget(5, 60), BootMs(0));
+        let task = plan.next(BootMs(0), Which::All).unwrap();
+        plan.refused(task, BootMs(0));
+        let other = plan.next(BootMs(0), Which::All).unwrap();
+        assert_ne!(task, other);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{ApprovalId, BootMs, OrderLinkId, Symbol};
+use protocol::{ApprovalId, BootMs, IntentId, OrderLinkId, Symbol};
 
 /// What is being looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Missing {
     pub link_id: OrderLinkId,
     /// Its instrument.
     pub symbol: Symbol,
+    /// The intent it came from.
+    pub intent_id: IntentId,
 }
 
 /// How long the venue needs, in milliseconds.
@@ -171,6 +173,7 @@ mod tests {
             approval_id: ApprovalId(7),
             link_id: OrderLinkId::new("p-7").unwrap(),
             symbol: Symbol::new("SOLUSDT").unwrap(),
+            intent_id: IntentId::new("i-7").unwrap(),
         }
     }
 

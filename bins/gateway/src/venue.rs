@@ -96,6 +96,12 @@ impl Venue {
         Ok(self.instruments.borrow().get(&symbol).cloned())
     }
 
+    /// Whether the venue has this instrument; `None` while that has not been read.
+    pub fn has(&self, symbol: Symbol) -> Option<bool> {
+        let known = self.instruments.borrow();
+        (!known.is_empty()).then(|| known.contains_key(&symbol))
+    }
+
     /// Reads the steps of every instrument anew.
     pub async fn read_instruments(&self) -> Result<(), Fault> {
         let rows = self.reader.instruments(self.settle).await?;

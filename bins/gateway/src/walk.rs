@@ -90,6 +90,7 @@ async fn resolve(hands: &Hands, route: &mut Route) {
             approval_id: approval.approval_id,
             link_id: approval.link_id,
             symbol: approval.intent.symbol,
+            intent_id: approval.intent.intent_id,
         };
         hands.owner.tell(Event::Ambiguous(missing, now));
     }

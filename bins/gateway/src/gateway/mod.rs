@@ -5,6 +5,7 @@ mod exits;
 mod guard_words;
 mod health;
 mod requests;
+mod seen;
 mod watch;
 
 use std::cell::Cell;
@@ -14,21 +15,22 @@ use std::time::Duration;
 
 use daemon::alerting::Alerting;
 use daemon::clock::boot_now;
-use protocol::guard::{GuardWelcome, Observation};
+use protocol::guard::GuardWelcome;
 use protocol::{BootMs, CommandId, Generation, Symbol};
 use tokio::sync::watch as tokio_watch;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::books::Books;
-use crate::event::{Begun, Event};
+use crate::event::Event;
 use crate::hands::Hands;
 use crate::listeners::Listeners;
 use crate::plan::{Plan, Task, Which};
 use crate::read::Since;
-use crate::resolve::{Resolver, Verdict};
+use crate::resolve::Resolver;
 use crate::settings::Settings;
-use crate::{openers, placing, read, walk};
+use crate::venue::Fault;
+use crate::{openers, read, walk};
 
 use exits::Exits;
 pub use health::Health;
@@ -36,8 +38,6 @@ use watch::LeaseWatch;
 
 /// Reads under way at once. More would only queue at the rate limiter, in front of orders.
 const LANES: usize = 2;
-/// Finished orders looked up at once after a read of all open orders.
-const FOLLOWED_AT_ONCE: usize = 8;
 /// Symbols beyond the configured one that are remembered because a bot traded them.
 const TRADED_MOST: usize = 16;
 /// How long after an order the account is read again.
@@ -207,12 +207,7 @@ impl Gateway {
             Event::ExitAlone(intent_id, link_id, outcome) => {
                 self.exits.remember(intent_id, link_id, outcome);
             }
-            Event::Followed(link, begun, order) => {
-                self.following.remove(&link);
-                if let Some(order) = order {
-                    self.observe(begun, Observation::Orders(vec![order]));
-                }
-            }
+            Event::Followed(link, begun, order) => self.followed(link, begun, order),
             Event::Touched => self.look_soon(),
             Event::Walked(result) => self.walked(result),
             Event::CommandEnded(id, done, message) => self.command_ended(id, done, message),
@@ -220,194 +215,6 @@ impl Gateway {
             Event::Refused(fault) => self.health.fault(&fault),
         }
         self.after_faults();
-    }
-
-    /// The one way in for everything that is seen at the venue, by poll or by stream: into the
-    /// books, to the guard, to the bots.
-    fn observe(&mut self, begun: Begun, mut what: Observation) {
-        let now = boot_now();
-        let news = self.books.take(&mut what, begun.boot);
-        let open = match &what {
-            Observation::OpenOrders(rows) => self.books.orders.vanished(rows, begun.boot),
-            Observation::ClockSkew(skew) => {
-                self.health.skew_ms = Some(*skew);
-                Vec::new()
-            }
-            Observation::Instruments(_)
-            | Observation::Tickers(_)
-            | Observation::Wallet(_)
-            | Observation::Positions(_)
-            | Observation::Orders(_)
-            | Observation::Executions(_)
-            | Observation::ExecutionsComplete(_)
-            | Observation::ClosedTrades(_)
-            | Observation::Synced
-            | Observation::Banned(_)
-            | Observation::AccessDenied(_)
-            | Observation::CandlesStale { .. } => Vec::new(),
-        };
-        self.tell_guard(begun, what);
-        self.follow(open);
-        for order in &news.orders {
-            let intent = order
-                .link_id
-                .and_then(|link| self.books.orders.of_link(link));
-            placing::tell_change(order, intent.and_then(|ours| ours.intent_id));
-            if let Some(intent_id) = intent.and_then(|ours| ours.intent_id) {
-                self.exits.found(intent_id, order.order_id);
-            }
-            self.listeners.order(order);
-        }
-        for execution in &news.executions {
-            self.listeners.execution(execution);
-        }
-        for ticker in &news.tickers {
-            self.listeners.ticker(ticker);
-        }
-        if !news.executions.is_empty() && !self.walking() {
-            let touched = [
-                Task::Positions,
-                Task::Wallet,
-                Task::OpenOrders,
-                Task::ClosedPnl,
-            ];
-            self.plan.hasten(&touched, now.after(SOON_MS));
-        }
-    }
-
-    fn tell_guard(&self, begun: Begun, what: Observation) {
-        let mut rest = crate::parts::parts(what).into_iter().peekable();
-        while let Some(part) = rest.next() {
-            self.hands.guard.tell(protocol::guard::Observe {
-                begun: begun.venue,
-                begun_boot: begun.boot,
-                more: rest.peek().is_some(),
-                what: part,
-            });
-        }
-    }
-
-    /// Orders that a full read no longer shows have ended; the history says how.
-    fn follow(&mut self, vanished: Vec<crate::orders::Ours>) {
-        for ours in vanished.into_iter().take(FOLLOWED_AT_ONCE) {
-            if self.following.insert(ours.link_id) {
-                let hands = self.hands.clone();
-                tokio::task::spawn_local(async move {
-                    let begun = hands.venue.begun();
-                    let found = hands.venue.order(ours.symbol, ours.link_id).await;
-                    let order = found.ok().flatten();
-                    hands
-                        .owner
-                        .tell(Event::Followed(ours.link_id, begun, order));
-                });
-            }
-        }
-    }
-
-    fn read_ended(&mut self, task: Task, begun: Begun, result: Result<(), crate::venue::Fault>) {
-        self.lanes = self.lanes.saturating_sub(1);
-        match result {
-            Ok(()) => {
-                self.plan.done(task, begun.boot);
-                match task {
-                    Task::Executions => self.since.executions = self.since.next(begun),
-                    Task::ClosedPnl => self.since.closed = self.since.next(begun),
-                    Task::Wallet
-                    | Task::Positions
-                    | Task::Ticker(_)
-                    | Task::OpenOrders
-                    | Task::Candles(_)
-                    | Task::ServerTime => {}
-                }
-                if task != Task::ServerTime {
-                    self.works_again();
-                }
-            }
-            Err(fault) => {
-                self.plan.failed(task, boot_now());
-                self.health.fault(&fault);
-            }
-        }
-        self.refollow();
-    }
-
-    fn looked(
-        &mut self,
-        missing: crate::resolve::Missing,
-        begun: Begun,
-        result: Result<Option<protocol::venue::Order>, crate::venue::Fault>,
-    ) {
-        match result {
-            Ok(found) => {
-                self.hands.guard.lookup(protocol::order::Lookup {
-                    approval_id: missing.approval_id,
-                    link_id: missing.link_id,
-                    begun: begun.venue,
-                    found: found.clone(),
-                });
-                if let Some(order) = found {
-                    self.resolver.settled(missing.approval_id);
-                    self.books.orders.accepted(missing.link_id, order.order_id);
-                    self.observe(begun, Observation::Orders(vec![order]));
-                    self.look_soon();
-                } else {
-                    let waits = self.settings.waits();
-                    let id = missing.approval_id;
-                    if self.resolver.found_nothing(id, begun.boot, waits) == Verdict::AskGuard {
-                        self.ask_guard();
-                    }
-                }
-            }
-            Err(fault) => {
-                self.resolver
-                    .could_not_look(missing.approval_id, boot_now());
-                self.health.fault(&fault);
-            }
-        }
-        self.unresolved.send_replace(self.resolver.len());
-    }
-
-    fn ask_guard(&mut self) {
-        if std::mem::replace(&mut self.asking, true) {
-            return;
-        }
-        let hands = self.hands.clone();
-        tokio::task::spawn_local(async move {
-            let settled = hands
-                .guard
-                .status()
-                .await
-                .is_ok_and(|status| status.unresolved == 0);
-            hands.owner.tell(Event::Settled(settled));
-        });
-    }
-
-    fn candles_read(
-        &mut self,
-        topic: protocol::gateway::CandleTopic,
-        candles: Vec<protocol::venue::Candle>,
-        longest: bool,
-    ) {
-        let read = self.books.candles.take(topic, candles, longest);
-        for news in &read.news {
-            self.listeners.candle(news);
-        }
-        if read.too_short {
-            let hands = self.hands.clone();
-            tokio::task::spawn_local(async move { read::long_candles(&hands, topic).await });
-        }
-        self.watch_candles();
-    }
-
-    fn watch_candles(&mut self) {
-        let begun = self.hands.venue.begun();
-        let staleness = self.settings.config.limits.max_data_staleness_ms;
-        for (topic, why) in self.books.candles.changes(begun.venue, staleness) {
-            let said = why.as_deref().unwrap_or("fine again");
-            tracing::info!("candles of {} {}: {said}", topic.symbol, topic.interval);
-            let symbol = topic.symbol;
-            self.tell_guard(begun, Observation::CandlesStale { symbol, why });
-        }
     }
 
     fn walk_if_due(&mut self, now: BootMs) {
@@ -427,7 +234,7 @@ impl Gateway {
         walk.task = Some(task.abort_handle());
     }
 
-    fn walked(&mut self, result: Result<(), crate::venue::Fault>) {
+    fn walked(&mut self, result: Result<(), Fault>) {
         match result {
             Ok(()) => {
                 self.walk = None;
@@ -439,7 +246,6 @@ impl Gateway {
                 self.plan.restart(boot_now());
             }
             Err(fault) => {
-                tracing::warn!("the start-up order stopped: {fault}; it begins again");
                 self.health.fault(&fault);
                 if let Some(walk) = &mut self.walk {
                     walk.task = None;
@@ -481,6 +287,8 @@ impl Gateway {
     fn which(&self) -> Which {
         if self.walking() {
             Which::Candles
+        } else if self.hands.venue.now().is_none() {
+            Which::Clock
         } else {
             Which::All
         }

@@ -136,6 +136,12 @@ impl Gateway {
     }
 
     fn subscribe(&mut self, peer: &Peer, wants: Subscribe, answer: Answer) {
+        let candles = wants.candles.iter().map(|topic| topic.symbol);
+        let mut symbols = candles.chain(wants.tickers.iter().copied());
+        if let Some(strange) = symbols.find(|symbol| self.strange(*symbol)) {
+            answer.fail(no_instrument(strange));
+            return;
+        }
         match self.listeners.subscribe(peer, wants) {
             Ok(()) => {
                 self.refollow();
@@ -188,10 +194,7 @@ impl Gateway {
         tokio::task::spawn_local(async move {
             match venue.instrument(symbol).await {
                 Ok(Some(instrument)) => answer.answer(&GatewayReply::Instrument(instrument)),
-                Ok(None) => {
-                    let message = format!("the venue has no instrument {symbol}");
-                    answer.fail(ErrorBody::new(ErrorCode::BadBody, message));
-                }
+                Ok(None) => answer.fail(no_instrument(symbol)),
                 Err(fault) => answer.fail(not_ready(&fault)),
             }
         });
@@ -204,6 +207,10 @@ impl Gateway {
         }
         if let Some(placed) = self.exits.recall(intent.intent_id) {
             answer.answer(&GatewayReply::Placed(placed));
+            return;
+        }
+        if self.strange(intent.symbol) {
+            answer.fail(no_instrument(intent.symbol));
             return;
         }
         let market = self.market(intent.symbol);
@@ -275,6 +282,11 @@ impl Gateway {
         Some((ours.link_id, ours.symbol, ours.side))
     }
 
+    /// Whether the venue is known not to have it.
+    fn strange(&self, symbol: Symbol) -> bool {
+        self.hands.venue.has(symbol) == Some(false)
+    }
+
     fn market(&self, symbol: Symbol) -> Market {
         Market {
             instrument: self.books.instruments.get(&symbol).cloned(),
@@ -295,6 +307,11 @@ fn answer_read<T>(
         let message = format!("{what}: not read from the venue yet");
         answer.fail(ErrorBody::new(ErrorCode::NotReady, message));
     }
+}
+
+fn no_instrument(symbol: Symbol) -> ErrorBody {
+    let message = format!("the venue has no instrument {symbol}");
+    ErrorBody::new(ErrorCode::BadBody, message)
 }
 
 fn not_ready(fault: &Fault) -> ErrorBody {

@@ -1,0 +1,229 @@
+//! What is seen at the venue, and what follows from it.
+
+use daemon::clock::boot_now;
+use protocol::gateway::CandleTopic;
+use protocol::guard::{Observation, Observe};
+use protocol::order::Lookup;
+use protocol::venue::{Candle, Order};
+
+use super::Gateway;
+use crate::event::{Begun, Event};
+use crate::orders::Ours;
+use crate::parts::parts;
+use crate::plan::Task;
+use crate::resolve::{Missing, Verdict};
+use crate::venue::Fault;
+use crate::{placing, read};
+
+/// Finished orders looked up at once after a read of all open orders.
+const FOLLOWED_AT_ONCE: usize = 8;
+
+impl Gateway {
+    /// The one way in for everything that is seen at the venue, by poll or by stream: into the
+    /// books, to the guard, to the bots.
+    pub(super) fn observe(&mut self, begun: Begun, mut what: Observation) {
+        let now = boot_now();
+        let news = self.books.take(&mut what, begun.boot);
+        let open = match &what {
+            Observation::OpenOrders(rows) => self.books.orders.vanished(rows, begun.boot),
+            Observation::ClockSkew(skew) => {
+                self.health.skew_ms = Some(*skew);
+                Vec::new()
+            }
+            Observation::Instruments(_)
+            | Observation::Tickers(_)
+            | Observation::Wallet(_)
+            | Observation::Positions(_)
+            | Observation::Orders(_)
+            | Observation::Executions(_)
+            | Observation::ExecutionsComplete(_)
+            | Observation::ClosedTrades(_)
+            | Observation::Synced
+            | Observation::Banned(_)
+            | Observation::AccessDenied(_)
+            | Observation::CandlesStale { .. } => Vec::new(),
+        };
+        self.tell_guard(begun, what);
+        self.follow(open);
+        for order in &news.orders {
+            let intent = order
+                .link_id
+                .and_then(|link| self.books.orders.of_link(link));
+            placing::tell_change(order, intent.and_then(|ours| ours.intent_id));
+            if let Some(intent_id) = intent.and_then(|ours| ours.intent_id) {
+                self.exits.found(intent_id, order.order_id);
+            }
+            self.listeners.order(order);
+        }
+        for execution in &news.executions {
+            self.listeners.execution(execution);
+        }
+        for ticker in &news.tickers {
+            self.listeners.ticker(ticker);
+        }
+        if !news.executions.is_empty() && !self.walking() {
+            let touched = [
+                Task::Positions,
+                Task::Wallet,
+                Task::OpenOrders,
+                Task::ClosedPnl,
+            ];
+            self.plan.hasten(&touched, now.after(super::SOON_MS));
+        }
+    }
+
+    pub(super) fn tell_guard(&self, begun: Begun, what: Observation) {
+        let mut rest = parts(what).into_iter().peekable();
+        while let Some(part) = rest.next() {
+            self.hands.guard.tell(Observe {
+                begun: begun.venue,
+                begun_boot: begun.boot,
+                more: rest.peek().is_some(),
+                what: part,
+            });
+        }
+    }
+
+    /// Orders that a full read no longer shows have ended; the history says how.
+    fn follow(&mut self, vanished: Vec<Ours>) {
+        for ours in vanished.into_iter().take(FOLLOWED_AT_ONCE) {
+            if self.following.insert(ours.link_id) {
+                let hands = self.hands.clone();
+                tokio::task::spawn_local(async move {
+                    let begun = hands.venue.begun();
+                    let found = hands.venue.order(ours.symbol, ours.link_id).await;
+                    let order = found.ok().flatten();
+                    hands
+                        .owner
+                        .tell(Event::Followed(ours.link_id, begun, order));
+                });
+            }
+        }
+    }
+
+    pub(super) fn read_ended(&mut self, task: Task, begun: Begun, result: Result<(), Fault>) {
+        self.lanes = self.lanes.saturating_sub(1);
+        match result {
+            Ok(()) => {
+                self.plan.done(task, begun.boot);
+                match task {
+                    Task::Executions => self.since.executions = self.since.next(begun),
+                    Task::ClosedPnl => self.since.closed = self.since.next(begun),
+                    Task::Wallet
+                    | Task::Positions
+                    | Task::Ticker(_)
+                    | Task::OpenOrders
+                    | Task::Candles(_)
+                    | Task::ServerTime => {}
+                }
+                if task != Task::ServerTime {
+                    self.works_again();
+                }
+            }
+            Err(fault) => {
+                match fault {
+                    // The venue answers, only not to this.
+                    Fault::Refused { .. } | Fault::Unreadable { .. } => {
+                        self.plan.refused(task, boot_now());
+                    }
+                    Fault::NotSent { .. }
+                    | Fault::Banned { .. }
+                    | Fault::Unknown { .. }
+                    | Fault::Fatal { .. } => self.plan.failed(task, boot_now()),
+                }
+                self.health.fault(&fault);
+            }
+        }
+        self.refollow();
+    }
+
+    pub(super) fn looked(
+        &mut self,
+        missing: Missing,
+        begun: Begun,
+        result: Result<Option<Order>, Fault>,
+    ) {
+        match result {
+            Ok(found) => {
+                self.hands.guard.lookup(Lookup {
+                    approval_id: missing.approval_id,
+                    link_id: missing.link_id,
+                    begun: begun.venue,
+                    found: found.clone(),
+                });
+                if let Some(order) = found {
+                    self.resolver.settled(missing.approval_id);
+                    let orders = &mut self.books.orders;
+                    orders.adopt(&order, Some(missing.intent_id), begun.boot);
+                    orders.accepted(missing.link_id, order.order_id);
+                    self.observe(begun, Observation::Orders(vec![order]));
+                    self.look_soon();
+                } else {
+                    let waits = self.settings.waits();
+                    let id = missing.approval_id;
+                    if self.resolver.found_nothing(id, begun.boot, waits) == Verdict::AskGuard {
+                        self.ask_guard();
+                    }
+                }
+            }
+            Err(fault) => {
+                self.resolver
+                    .could_not_look(missing.approval_id, boot_now());
+                self.health.fault(&fault);
+            }
+        }
+        self.unresolved.send_replace(self.resolver.len());
+    }
+
+    fn ask_guard(&mut self) {
+        if std::mem::replace(&mut self.asking, true) {
+            return;
+        }
+        let hands = self.hands.clone();
+        tokio::task::spawn_local(async move {
+            let settled = hands
+                .guard
+                .status()
+                .await
+                .is_ok_and(|status| status.unresolved == 0);
+            hands.owner.tell(Event::Settled(settled));
+        });
+    }
+
+    pub(super) fn candles_read(&mut self, topic: CandleTopic, candles: Vec<Candle>, longest: bool) {
+        let read = self.books.candles.take(topic, candles, longest);
+        for news in &read.news {
+            self.listeners.candle(news);
+        }
+        if read.too_short {
+            let hands = self.hands.clone();
+            tokio::task::spawn_local(async move { read::long_candles(&hands, topic).await });
+        }
+        self.watch_candles();
+    }
+
+    pub(super) fn watch_candles(&mut self) {
+        let begun = self.hands.venue.begun();
+        let staleness = self.settings.config.limits.max_data_staleness_ms;
+        for (topic, why) in self.books.candles.changes(begun.venue, staleness) {
+            let said = why.as_deref().unwrap_or("fine again");
+            tracing::info!("candles of {} {}: {said}", topic.symbol, topic.interval);
+            let symbol = topic.symbol;
+            self.tell_guard(begun, Observation::CandlesStale { symbol, why });
+        }
+    }
+
+    /// An order that had ended was looked up.
+    pub(super) fn followed(
+        &mut self,
+        link: protocol::OrderLinkId,
+        begun: Begun,
+        order: Option<Order>,
+    ) {
+        self.following.remove(&link);
+        match order {
+            Some(order) => self.observe(begun, Observation::Orders(vec![order])),
+            None => self.books.orders.missed(link, begun.boot),
+        }
+    }
+}
