@@ -284,7 +284,9 @@ impl Shared {
     fn sort(&self, call: &Call<'_>, body: Vec<u8>) -> Result<Answer, ExchangeError> {
         let (code, message) = {
             let envelope = read_envelope(call.name, &body)?;
-            (envelope.ret_code, envelope.ret_msg.as_str().to_owned())
+            // The venue repeats the key in some of its sentences; they are shown and logged.
+            let said = envelope.ret_msg.as_str();
+            (envelope.ret_code, said.replace(self.credentials.key(), "(key)"))
         };
         let name = call.name;
         if code == 0 || code::NOT_MODIFIED.contains(&code) {
