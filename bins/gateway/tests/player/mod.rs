@@ -60,6 +60,11 @@ pub struct Sim {
 
 impl Sim {
     pub fn start() -> Option<Self> {
+        Self::at_speed("0")
+    }
+
+    /// One whose market moves that many times faster than time.
+    pub fn at_speed(speed: &str) -> Option<Self> {
         let gateway = PathBuf::from(env!("CARGO_BIN_EXE_perps-gateway"));
         let program = gateway.with_file_name("zoomex-sim");
         if !program.is_file() {
@@ -67,7 +72,7 @@ impl Sim {
             return None;
         }
         let mut child = Command::new(program)
-            .args(["--listen", "127.0.0.1:0", "--speed", "0", "--seed", "7"])
+            .args(["--listen", "127.0.0.1:0", "--speed", speed, "--seed", "7"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
