@@ -6,9 +6,10 @@
 use daemon::clock::boot_now;
 use daemon::logging;
 use exchange::Slot;
+use money::Price;
 use protocol::frame::{ErrorBody, ErrorCode};
 use protocol::gateway::Placed;
-use protocol::guard::OutcomeReport;
+use protocol::guard::{Observation, OutcomeReport};
 use protocol::order::Amend;
 use protocol::venue::{Instrument, Order};
 use protocol::{
@@ -20,6 +21,7 @@ use crate::guard::{Approved, Reducing, Verdict};
 use crate::hands::Hands;
 use crate::normalise;
 use crate::orders::Ours;
+use crate::read;
 use crate::resolve::Missing;
 use crate::send::Sent;
 use crate::venue::{Fault, odd};
@@ -30,14 +32,14 @@ pub struct Market {
     /// Its steps; read first if absent.
     pub instrument: Option<Instrument>,
     /// Its mark price; read first if absent.
-    pub mark: Option<money::Price>,
+    pub mark: Option<Price>,
 }
 
 /// Places one order. An error means that nothing was asked of the guard.
 pub async fn place(hands: &Hands, intent: Intent, market: Market) -> Result<Placed, Fault> {
     let intent_id = intent.intent_id;
-    let (instrument, mark) = known(hands, intent.symbol, market).await?;
-    let intent = match normalise::order(&intent, &instrument, Some(mark)) {
+    let (instrument, mark) = known(hands, intent.symbol, market, intent.reduce_only).await?;
+    let intent = match normalise::order(&intent, &instrument, mark) {
         Ok(intent) => intent,
         Err(denial) => return Ok(refused_here(intent_id, denial)),
     };
@@ -55,6 +57,9 @@ pub async fn place(hands: &Hands, intent: Intent, market: Market) -> Result<Plac
             })
         }
         Verdict::Silent(ref why) if intent.reduce_only => exit_alone(hands, &intent, why).await,
+        Verdict::Refused(ref error) if intent.reduce_only => {
+            exit_alone(hands, &intent, &error.message).await
+        }
         Verdict::Denied(_) | Verdict::Recorded(_) | Verdict::Silent(_) | Verdict::Refused(_) => {
             Ok(unsent(intent_id, verdict))
         }
@@ -69,7 +74,7 @@ pub async fn amend(
     market: Market,
 ) -> Result<Placed, Fault> {
     let intent_id = change.intent_id;
-    let (instrument, _) = known(hands, symbol, market).await?;
+    let (instrument, _) = known(hands, symbol, market, true).await?;
     let change = match normalise::amend(&change, side, &instrument) {
         Ok(change) => change,
         Err(denial) => return Ok(refused_here(intent_id, denial)),
@@ -151,12 +156,14 @@ pub async fn cancel(
     }
 }
 
+/// What must be known of an instrument before an order in it can be judged. An exit asks for no
+/// more than its steps.
 async fn known(
     hands: &Hands,
     symbol: Symbol,
     market: Market,
-) -> Result<(Instrument, money::Price), Fault> {
-    use protocol::guard::Observation;
+    exits: bool,
+) -> Result<(Instrument, Option<Price>), Fault> {
     let begun = hands.venue.begun();
     let instrument = if let Some(instrument) = market.instrument {
         instrument
@@ -167,15 +174,23 @@ async fn known(
         hands.seen(begun, Observation::Instruments(vec![instrument.clone()]));
         instrument
     };
+    if exits {
+        return Ok((instrument, market.mark));
+    }
     let mark = if let Some(mark) = market.mark {
         mark
     } else {
+        let begun = hands.venue.begun();
         let ticker = hands.venue.ticker(symbol).await?;
         let mark = ticker.mark;
         hands.seen(begun, Observation::Tickers(vec![ticker]));
         mark
     };
-    Ok((instrument, mark))
+    if !hands.venue.leverage_known(symbol) {
+        hands.venue.position(symbol).await?;
+        read::positions(hands).await?;
+    }
+    Ok((instrument, Some(mark)))
 }
 
 /// Sends what the guard allowed and reports what became of it.

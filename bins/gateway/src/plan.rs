@@ -79,7 +79,7 @@ const ALWAYS: [Task; 6] = [
 ];
 
 /// Longest wait after failures in a row.
-const LONGEST_BACKOFF_MS: u64 = 30_000;
+const LONGEST_BACKOFF_MS: u64 = 10_000;
 /// Wait after the venue refused one kind of read.
 const REFUSED_PAUSE_MS: u64 = 2000;
 /// First wait after a failure.
@@ -111,6 +111,11 @@ impl Plan {
     /// Another pace from here on.
     pub fn pace(&mut self, budget: Budget) {
         self.budget = budget;
+    }
+
+    /// How often this is read, milliseconds.
+    pub fn pace_of(&self, read: Read) -> u64 {
+        self.budget.every_ms(read)
     }
 
     /// Reads exactly these symbols' prices and these series; new ones at once.

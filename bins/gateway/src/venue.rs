@@ -1,11 +1,12 @@
 //! The venue as the gateway asks it: one settle coin, one account, times stamped before each read.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use daemon::clock::{boot_now, wall_now};
 use exchange::{AccountType, Reader};
+use money::Qty;
 use protocol::gateway::CandleTopic;
 use protocol::venue::{
     Candle, ClosedTrade, Execution, Instrument, Order, Position, Ticker, Wallet,
@@ -28,6 +29,8 @@ pub struct Venue {
     configured: config::AccountType,
     account: Rc<Cell<Option<AccountType>>>,
     instruments: Rc<RefCell<BTreeMap<Symbol, Instrument>>>,
+    /// Rows of symbols that were flat when they were asked for: they carry the leverage.
+    flat: Rc<RefCell<BTreeMap<Symbol, Position>>>,
 }
 
 impl Venue {
@@ -44,6 +47,7 @@ impl Venue {
             configured,
             account: Rc::new(Cell::new(account)),
             instruments: Rc::default(),
+            flat: Rc::default(),
         }
     }
 
@@ -149,19 +153,50 @@ impl Venue {
         Ok(wallet)
     }
 
-    /// All positions that are not flat.
+    /// All positions, with a flat row for each symbol whose leverage is known from
+    /// [`position`](Self::position).
     pub async fn positions(&self) -> Result<Vec<Position>, Fault> {
-        self.reader.positions(self.settle).await
+        let mut all = self.reader.positions(self.settle).await?;
+        let mut flat = self.flat.borrow_mut();
+        for row in &all {
+            if let Some(kept) = flat.get_mut(&row.symbol) {
+                kept.leverage = row.leverage.or(kept.leverage);
+            }
+        }
+        let held: BTreeSet<Symbol> = all.iter().map(|row| row.symbol).collect();
+        all.extend(
+            flat.values()
+                .filter(|row| !held.contains(&row.symbol))
+                .cloned(),
+        );
+        Ok(all)
     }
 
-    /// All positions, for a send that does not wait for the configured caps.
+    /// All positions that are not flat, for a send that does not wait for the configured caps.
     pub async fn positions_now(&self) -> Result<Vec<Position>, Fault> {
         self.reader.urgent().positions(self.settle).await
     }
 
     /// One position, flat or not, with its leverage.
     pub async fn position(&self, symbol: Symbol) -> Result<Position, Fault> {
-        self.reader.position(symbol).await
+        let row = self.reader.position(symbol).await?;
+        let flat = Position {
+            side: None,
+            size: Qty::ZERO,
+            entry: None,
+            mark: None,
+            unrealised: None,
+            stop_loss: None,
+            take_profit: None,
+            ..row.clone()
+        };
+        self.flat.borrow_mut().insert(symbol, flat);
+        Ok(row)
+    }
+
+    /// Whether the leverage of a symbol has been read.
+    pub fn leverage_known(&self, symbol: Symbol) -> bool {
+        self.flat.borrow().contains_key(&symbol)
     }
 
     /// All open orders.

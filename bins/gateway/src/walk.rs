@@ -52,7 +52,8 @@ async fn walk(hands: &Hands, mut route: Route) -> Result<(), Fault> {
     leverage(hands, symbol, route.settings.config.perps.leverage).await?;
     let begun = hands.venue.begun();
     let positions = hands.venue.positions().await?;
-    let held: BTreeSet<Symbol> = positions.iter().map(|position| position.symbol).collect();
+    let held = positions.iter().filter(|position| !position.size.is_zero());
+    let held: BTreeSet<Symbol> = held.map(|position| position.symbol).collect();
     // A position in a symbol of which nothing is known yet: its steps are needed to close it.
     let strange: BTreeSet<Symbol> = held.difference(&route.symbols_known()).copied().collect();
     if !strange.is_empty() {
@@ -120,7 +121,8 @@ async fn leverage(hands: &Hands, symbol: Symbol, wanted: Ratio) -> Result<(), Fa
     match hands.sender.set_leverage(symbol, wanted).await {
         Ok(()) => {
             tracing::info!("leverage of {symbol} is {wanted}");
-            Ok(())
+            // What holds is the venue's word, not ours.
+            hands.venue.position(symbol).await.map(drop)
         }
         Err(Fault::Refused { code, message, .. }) => {
             tracing::warn!("leverage of {symbol} could not be set to {wanted}: {message} ({code})");

@@ -59,6 +59,7 @@ impl Gateway {
             welcome: Rc::new(welcome),
             task: None,
             again: now,
+            tries: 0,
         });
     }
 

@@ -42,8 +42,10 @@ const LANES: usize = 2;
 const TRADED_MOST: usize = 16;
 /// How long after an order the account is read again.
 const SOON_MS: u64 = 60;
-/// Pause before the start-up order is tried again.
-const WALK_AGAIN_MS: u64 = 1500;
+/// Pause before the start-up order is tried again; it doubles.
+const WALK_AGAIN_MS: u64 = 1000;
+/// Its longest.
+const WALK_AGAIN_MOST_MS: u64 = 15_000;
 /// How long the last cancels may take at a stop.
 const LAST_CANCELS: Duration = Duration::from_millis(1800);
 /// How often slow watches are looked at.
@@ -81,6 +83,7 @@ struct Walk {
     welcome: Rc<GuardWelcome>,
     task: Option<AbortHandle>,
     again: BootMs,
+    tries: u32,
 }
 
 /// Where a command of the guard stands.
@@ -249,7 +252,9 @@ impl Gateway {
                 self.health.fault(&fault);
                 if let Some(walk) = &mut self.walk {
                     walk.task = None;
-                    walk.again = boot_now().after(WALK_AGAIN_MS);
+                    let doubled = WALK_AGAIN_MS << walk.tries.min(8);
+                    walk.again = boot_now().after(doubled.min(WALK_AGAIN_MOST_MS));
+                    walk.tries = walk.tries.saturating_add(1);
                 }
             }
         }

@@ -204,7 +204,10 @@ impl Gateway {
 
     pub(super) fn watch_candles(&mut self) {
         let begun = self.hands.venue.begun();
-        let staleness = self.settings.config.limits.max_data_staleness_ms;
+        // What is read every half a minute cannot be held to a few seconds.
+        let pace = self.plan.pace_of(config::Read::Candles);
+        let configured = self.settings.config.limits.max_data_staleness_ms;
+        let staleness = configured.max(pace.saturating_mul(2));
         for (topic, why) in self.books.candles.changes(begun.venue, staleness) {
             let said = why.as_deref().unwrap_or("fine again");
             tracing::info!("candles of {} {}: {said}", topic.symbol, topic.interval);
