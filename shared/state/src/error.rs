@@ -182,6 +182,12 @@ pub enum StoreError {
         /// Why.
         source: serde_json::Error,
     },
+    /// The old state could not be archived; nothing was given up.
+    #[error("cannot set the old state aside; it stays as it is")]
+    SetAside {
+        /// Why.
+        source: OpenError,
+    },
     /// The snapshot would be longer than what is read back.
     #[error("a snapshot of {bytes} bytes is too big: the biggest has {limit}")]
     SnapshotTooBig {

@@ -1,6 +1,6 @@
 //! The store as its owner sees it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -144,16 +144,14 @@ impl Store {
         self.write_temporary(&bytes)?;
         let (from, to) = (self.paths.temporary(), self.paths.snapshot().to_path_buf());
         let begins = self.phase == Phase::NeedsSnapshot;
-        let mut previous = if begins {
-            self.replace_stale_previous(&from)?.then_some(seq)
-        } else {
-            self.keep_previous()?
-        };
+        let mut previous = if begins { None } else { self.keep_previous()? };
         self.fs
             .rename(&from, &to)
             .map_err(|e| StoreError::mild("replace", &to, e))?;
         self.sync_dir()?;
-        if begins && previous.is_none() {
+        if begins {
+            // A previous one from before the beginning must not be fallen back to. If the power
+            // goes right here it still can be: what it then brings back is stricter, not looser.
             self.second_name(&to)?;
             self.sync_dir()?;
             previous = Some(seq);
@@ -203,19 +201,19 @@ impl Store {
 
     /// Gives up what is stored, by the word of the operator: everything is archived beside itself
     /// and the next call must be [`snapshot`](Self::snapshot) with the state to begin from. Works on
-    /// a sealed store too. Gives the archive's directory.
-    pub fn set_aside(&mut self, now: UnixMs) -> Result<std::path::PathBuf, OpenError> {
-        if self.phase == Phase::Running {
-            // Best effort, for the archive: what cannot be written is given up with the rest, and
-            // its numbers are used again.
-            drop(self.writer.commit(&*self.fs));
-        }
-        let scans = scan_all(&*self.fs, &self.paths.journal())?;
-        let dir = archive::archive(&*self.fs, &self.paths, &scans, now)?;
+    /// a sealed store too, not on a poisoned one. Gives the archive's directory.
+    pub fn set_aside(&mut self, now: UnixMs) -> Result<PathBuf, StoreError> {
         let last = match self.phase {
             Phase::Sealed => self.highest,
-            Phase::NeedsSnapshot | Phase::Running => self.writer.durable_seq(),
+            Phase::NeedsSnapshot => self.writer.last_seq(),
+            Phase::Running => {
+                self.writer.commit(&*self.fs)?;
+                self.writer.last_seq()
+            }
         };
+        let dir = scan_all(&*self.fs, &self.paths.journal())
+            .and_then(|scans| archive::archive(&*self.fs, &self.paths, &scans, now))
+            .map_err(|source| StoreError::SetAside { source })?;
         self.writer.start_over_after(last);
         self.phase = Phase::NeedsSnapshot;
         self.snapshots = Snapshots::default();
@@ -291,22 +289,6 @@ impl Store {
         }
         self.second_name(path)?;
         Ok(Some(seq))
-    }
-
-    /// Where a new beginning finds a previous snapshot from before it, that one goes first: no crash
-    /// may leave it to be taken for the new one's. Whether there was one.
-    fn replace_stale_previous(&mut self, with: &Path) -> Result<bool, StoreError> {
-        let path = self.paths.previous();
-        let stale = self
-            .fs
-            .look(&path)
-            .map_err(|e| StoreError::mild("look at", &path, e))?
-            .is_some();
-        if stale {
-            self.second_name(with)?;
-            self.sync_dir()?;
-        }
-        Ok(stale)
     }
 
     /// Makes a file the previous snapshot too.

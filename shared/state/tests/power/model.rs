@@ -229,8 +229,13 @@ impl Life {
                 Ok(())
             }
             Step::SetAside => {
-                self.set_aside();
-                Ok(())
+                let archived = store.set_aside(NOW);
+                if archived.is_ok() {
+                    let last = store.last_seq();
+                    assert_eq!(last, self.promise.history.len() as u64);
+                    self.reset(last);
+                }
+                archived.map(|_| ())
             }
         };
         self.after(outcome);
@@ -256,6 +261,7 @@ impl Life {
                 StoreError::NoSnapshotYet
                 | StoreError::NoRoom { .. }
                 | StoreError::Failed { .. }
+                | StoreError::SetAside { .. }
                 | StoreError::BufferFull { .. },
             ) => {}
             Err(
@@ -277,18 +283,6 @@ impl Life {
                 .unwrap_or_default();
         }
         self.restart();
-    }
-
-    /// What was not acknowledged may be given up with the rest; its numbers are used again.
-    fn set_aside(&mut self) {
-        let store = self.store.as_mut().unwrap();
-        if store.set_aside(NOW).is_ok() {
-            let last = store.last_seq();
-            assert!(last >= self.promise.acked);
-            let history = Arc::make_mut(&mut self.promise.history);
-            history.truncate(usize::try_from(last).unwrap());
-            self.reset(last);
-        }
     }
 
     fn restart(&mut self) {
