@@ -24,6 +24,15 @@ impl Context {
         self.0.insert(key.to_owned(), value.to_string());
         self
     }
+
+    /// These facts, and one more if it is known.
+    #[must_use]
+    pub fn with_some(self, key: &str, value: Option<impl Display>) -> Self {
+        match value {
+            Some(value) => self.with(key, value),
+            None => self,
+        }
+    }
 }
 
 /// `key=value key=value`; a value with blanks, quotes or `=` is a JSON string.

@@ -1,0 +1,127 @@
+//! Intents: a bot's name for what it wants, remembered so that a repeat sends nothing.
+
+use protocol::order::Recorded;
+use protocol::{Decision, Denial, Intent, IntentId, OrderLinkId, Outcome, Tag};
+
+use crate::Engine;
+use crate::state::KnownIntent;
+
+/// Intents that are remembered.
+const KNOWN_MOST: usize = 4096;
+
+/// An intent older than this is refused, remembered or not.
+const AGE_MOST_MS: u64 = 86_400_000;
+
+/// How far a bot's clock may run ahead of the venue's, beyond the skew that is allowed anyway.
+const AHEAD_MOST_MS: u64 = 60_000;
+
+impl Engine {
+    /// What is already known of an intent; `None` if it is new and fresh.
+    pub(crate) fn recall(&self, intent: &Intent) -> Option<Decision> {
+        let refuse = |message: String| {
+            Some(Decision::Denied(Denial {
+                tag: Tag::DuplicateOrder,
+                message,
+                context: protocol::Context::new().with("intent_id", intent.intent_id),
+            }))
+        };
+        if let Some(known) = self.state.intents.known.get(&intent.intent_id) {
+            if known.digest != digest(intent) {
+                return refuse(format!(
+                    "intent {} came before with other contents",
+                    intent.intent_id
+                ));
+            }
+            return Some(Decision::Recorded(Recorded {
+                intent_id: intent.intent_id,
+                link_id: known.link_id,
+                outcome: known.outcome.clone(),
+            }));
+        }
+        let now = self.state.clock.venue;
+        let forgotten = self
+            .state
+            .intents
+            .horizon
+            .is_some_and(|horizon| intent.at <= horizon);
+        if forgotten || now.since(intent.at) > AGE_MOST_MS {
+            return refuse(format!(
+                "intent {} is too old to be remembered",
+                intent.intent_id
+            ));
+        }
+        if intent.at.since(now)
+            > AHEAD_MOST_MS.saturating_add(self.state.limits.time_sync_max_skew_ms)
+        {
+            return refuse(format!(
+                "intent {} was made in the future; check the bot's clock",
+                intent.intent_id
+            ));
+        }
+        None
+    }
+
+    /// Remembers what became of a new intent.
+    pub(crate) fn remember(
+        &mut self,
+        intent: &Intent,
+        link_id: Option<OrderLinkId>,
+        outcome: Outcome,
+    ) {
+        let intents = &mut self.state.intents;
+        let known = KnownIntent {
+            at: intent.at,
+            digest: digest(intent),
+            link_id,
+            outcome,
+        };
+        if intents.known.insert(intent.intent_id, known).is_none() {
+            intents.order.push_back(intent.intent_id);
+        }
+        if intents.order.len() > KNOWN_MOST
+            && let Some(oldest) = intents.order.pop_front()
+            && let Some(gone) = intents.known.remove(&oldest)
+        {
+            intents.horizon = intents.horizon.max(Some(gone.at));
+        }
+    }
+
+    /// News of a remembered intent.
+    pub(crate) fn update_intent(&mut self, intent_id: &IntentId, outcome: Outcome) {
+        if let Some(known) = self.state.intents.known.get_mut(intent_id) {
+            known.outcome = outcome;
+        }
+    }
+}
+
+/// Tells two contents apart: FNV-1a over everything but the name.
+fn digest(intent: &Intent) -> u64 {
+    use std::fmt::Write;
+    struct Fnv(u64);
+    impl Write for Fnv {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            for byte in text.bytes() {
+                self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+            Ok(())
+        }
+    }
+    let mut fnv = Fnv(0xcbf2_9ce4_8422_2325);
+    // Writing into the digest cannot fail.
+    write!(
+        fnv,
+        "{} {} {} {:?} {} {:?} {:?} {} {:?} {:?}",
+        intent.at.0,
+        intent.symbol,
+        intent.side,
+        intent.order_type,
+        intent.qty,
+        intent.price,
+        intent.time_in_force,
+        intent.reduce_only,
+        intent.take_profit,
+        intent.stop_loss
+    )
+    .ok();
+    fnv.0
+}

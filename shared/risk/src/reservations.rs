@@ -1,0 +1,411 @@
+//! Approvals from the moment they are given until their order is over.
+//!
+//! ```text
+//!  Approved ── accepted ──▶ Live ── final order news ──▶ Over ── fills booked ──▶ gone
+//!     │  └── rejected, not sent ──────────────────────────────────────────────▶ gone
+//!     └── ambiguous, silence, gateway lost ──▶ Ambiguous ── found ──▶ Live or Over
+//!                                                 └── missed twice, late enough ──▶ gone
+//! ```
+//! Until it is gone it reserves its whole exposure and, if it opens, a slot of the session.
+
+use money::Qty;
+use protocol::guard::OutcomeReport;
+use protocol::order::Lookup;
+use protocol::venue::{Order, OrderStatus};
+use protocol::{
+    Approval, ApprovalId, Context, Intent, OrderId, OrderLinkId, Outcome, Severity, Symbol, Tag,
+    VenueMs,
+};
+
+use crate::Engine;
+use crate::effects::Effects;
+use crate::names;
+use crate::state::{Reservation, Stage};
+
+/// How long an approval may be used.
+pub(crate) const APPROVAL_TTL_MS: u64 = 1_000;
+
+/// How long after its end a silent approval is taken to be of unknown outcome.
+const SILENCE_MS: u64 = 15_000;
+
+/// Fills of unknown orders that are remembered until their order is known.
+const ORPHANS_MOST: usize = 256;
+
+impl Reservation {
+    /// What can still execute, or has executed without being in our positions yet.
+    pub(crate) fn outstanding(&self) -> Qty {
+        match self.stage {
+            Stage::Approved | Stage::Ambiguous | Stage::Live => {
+                self.approval.intent.qty.less(self.booked)
+            }
+            Stage::Over { filled, .. } => filled.less(self.booked),
+        }
+    }
+
+    /// Whether its order may be at the venue without anybody knowing.
+    pub(crate) const fn in_doubt(&self) -> bool {
+        matches!(self.stage, Stage::Ambiguous)
+    }
+
+    /// Whether it is an opening order that has not executed and may still do so.
+    pub(crate) const fn is_live_opener(&self) -> bool {
+        self.approval.opens
+            && !self.counted
+            && matches!(self.stage, Stage::Approved | Stage::Ambiguous | Stage::Live)
+    }
+
+    /// Whether its order rests at the venue, as far as we know.
+    pub(crate) const fn rests(&self) -> bool {
+        matches!(self.stage, Stage::Approved | Stage::Ambiguous | Stage::Live)
+    }
+}
+
+impl Engine {
+    /// Gives an approval and makes its reservation.
+    pub(crate) fn grant(&mut self, intent: &Intent, opens: bool) -> Option<Approval> {
+        let state = &mut self.state;
+        state.given.approvals = state.given.approvals.saturating_add(1);
+        let approval_id = ApprovalId(state.given.approvals);
+        let link_id = names::link_id(&state.lineage, approval_id)?;
+        let approval = Approval {
+            approval_id,
+            link_id,
+            intent: intent.clone(),
+            opens,
+            expires: state.clock.boot.after(APPROVAL_TTL_MS),
+            generation: state.generation,
+        };
+        state.reservations.insert(
+            approval_id,
+            Reservation {
+                approval: approval.clone(),
+                stage: Stage::Approved,
+                granted: state.clock.venue,
+                granted_elapsed: state.clock.elapsed_ms,
+                signed: None,
+                order_id: None,
+                booked: Qty::ZERO,
+                counted: false,
+                missed: None,
+            },
+        );
+        Some(approval)
+    }
+
+    /// Opening intents that have a slot of the session without having executed.
+    pub(crate) fn live_openers(&self) -> u32 {
+        let live = self
+            .state
+            .reservations
+            .values()
+            .filter(|r| r.is_live_opener())
+            .count();
+        u32::try_from(live).unwrap_or(u32::MAX)
+    }
+
+    /// Approvals whose order may still do something, for a new gateway to look up.
+    pub(crate) fn unresolved(&self) -> Vec<Approval> {
+        let alive = self.state.reservations.values().filter(|r| r.rests());
+        alive
+            .map(|reservation| reservation.approval.clone())
+            .collect()
+    }
+
+    /// Whether an order of this symbol may be at the venue without anybody knowing.
+    pub(crate) fn in_doubt(&self, symbol: Symbol) -> Option<&Reservation> {
+        self.state
+            .reservations
+            .values()
+            .find(|r| r.in_doubt() && r.approval.intent.symbol == symbol)
+    }
+
+    /// What became of an approved send.
+    pub(crate) fn outcome(&mut self, report: &OutcomeReport, effects: &mut Effects) {
+        effects.must_be_durable = true;
+        if self.amend_outcome(report) {
+            return;
+        }
+        let Some(reservation) = self.state.reservations.get_mut(&report.approval_id) else {
+            return;
+        };
+        reservation.signed = report.signed_at.or(reservation.signed);
+        let intent_id = reservation.approval.intent.intent_id;
+        match &report.outcome {
+            Outcome::Accepted { order_id } => {
+                reservation.order_id = Some(*order_id);
+                if reservation.rests() {
+                    reservation.stage = Stage::Live;
+                }
+                self.state.session.sent = self.state.session.sent.saturating_add(1);
+                self.claim_orphans(report.approval_id, *order_id);
+                self.update_intent(&intent_id, report.outcome.clone());
+            }
+            Outcome::Rejected { .. } | Outcome::NotSent { .. } => {
+                self.release(report.approval_id);
+                self.update_intent(&intent_id, report.outcome.clone());
+            }
+            Outcome::Ambiguous { why } => self.doubt(report.approval_id, why, effects),
+            Outcome::Pending | Outcome::Denied(_) => {}
+        }
+    }
+
+    /// What a look-up of open orders and history found.
+    pub(crate) fn lookup(&mut self, lookup: &Lookup, effects: &mut Effects) {
+        effects.must_be_durable = true;
+        if let Some(order) = &lookup.found {
+            return self.order_news(order, effects);
+        }
+        let limits = &self.state.limits;
+        let (window, skew, lag) = (
+            limits.recv_window_ms,
+            limits.time_sync_max_skew_ms,
+            limits.venue_lag_ms,
+        );
+        let Some(reservation) = self.state.reservations.get_mut(&lookup.approval_id) else {
+            return;
+        };
+        if !matches!(reservation.stage, Stage::Ambiguous | Stage::Approved) {
+            return;
+        }
+        // Signed at the latest when the approval ran out, if nobody said when.
+        let signed = reservation
+            .signed
+            .unwrap_or_else(|| reservation.granted.after(APPROVAL_TTL_MS));
+        if lookup.begun <= signed.after(window).after(skew) {
+            return;
+        }
+        match reservation.missed {
+            None => reservation.missed = Some(lookup.begun),
+            Some(first) if lookup.begun > first.after(lag) => {
+                let intent = reservation.approval.intent.clone();
+                self.release(lookup.approval_id);
+                let why = "the venue does not know it: two look-ups found nothing".to_owned();
+                self.update_intent(&intent.intent_id, Outcome::NotSent { why });
+                self.tell_resolved(&intent, "never arrived", effects);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// The venue's word on an order, open or over.
+    pub(crate) fn order_news(&mut self, order: &Order, effects: &mut Effects) {
+        let Some(id) = self.approval_of(order.link_id.as_ref(), &order.order_id) else {
+            return;
+        };
+        let Some(reservation) = self.state.reservations.get_mut(&id) else {
+            return;
+        };
+        let was_in_doubt = reservation.in_doubt();
+        reservation.order_id = Some(order.order_id);
+        reservation.stage = if order.status.is_final() {
+            Stage::Over {
+                filled: order.filled,
+                at: order.updated,
+            }
+        } else {
+            Stage::Live
+        };
+        let intent = reservation.approval.intent.clone();
+        let executed = !order.filled.is_zero();
+        self.claim_orphans(id, order.order_id);
+        if executed {
+            self.count_trade(id);
+        }
+        let outcome = if order.status == OrderStatus::Rejected {
+            Outcome::Rejected {
+                code: 0,
+                message: "rejected by the venue after it was taken".to_owned(),
+            }
+        } else {
+            Outcome::Accepted {
+                order_id: order.order_id,
+            }
+        };
+        self.update_intent(&intent.intent_id, outcome);
+        if was_in_doubt {
+            effects.must_be_durable = true;
+            self.state.session.sent = self.state.session.sent.saturating_add(1);
+            self.tell_resolved(&intent, "found at the venue", effects);
+        }
+        self.drop_if_over(id);
+    }
+
+    /// A fill of an order of ours has been booked.
+    pub(crate) fn fill_booked(&mut self, link: Option<&OrderLinkId>, order: &OrderId, qty: Qty) {
+        let Some(id) = self.approval_of(link, order) else {
+            let orphans = &mut self.state.book.orphan_fills;
+            let sum = orphans.get(order).copied().unwrap_or(Qty::ZERO).plus(qty);
+            orphans.insert(*order, sum.unwrap_or(qty));
+            while orphans.len() > ORPHANS_MOST {
+                orphans.pop_first();
+            }
+            return;
+        };
+        if let Some(reservation) = self.state.reservations.get_mut(&id) {
+            reservation.order_id = Some(*order);
+            reservation.booked = reservation.booked.plus(qty).unwrap_or(reservation.booked);
+            if matches!(reservation.stage, Stage::Approved | Stage::Ambiguous) {
+                // An execution is proof that it arrived.
+                reservation.stage = Stage::Live;
+            }
+        }
+        self.count_trade(id);
+        self.drop_if_over(id);
+    }
+
+    /// Approvals that nobody reported become of unknown outcome; what is over and booked goes.
+    pub(crate) fn expire_approvals(&mut self, effects: &mut Effects) {
+        let now = self.state.clock.elapsed_ms;
+        let late = APPROVAL_TTL_MS.saturating_add(SILENCE_MS);
+        let silent: Vec<ApprovalId> = self
+            .state
+            .reservations
+            .iter()
+            .filter(|(_, r)| {
+                r.stage == Stage::Approved && now.saturating_sub(r.granted_elapsed) > late
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for id in silent {
+            self.doubt(id, "the gateway never said what became of it", effects);
+        }
+    }
+
+    /// When an approval runs into silence (elapsed milliseconds).
+    pub(crate) fn approval_deadlines(&self) -> impl Iterator<Item = u64> + '_ {
+        let late = APPROVAL_TTL_MS.saturating_add(SILENCE_MS).saturating_add(1);
+        let waiting = self
+            .state
+            .reservations
+            .values()
+            .filter(|r| r.stage == Stage::Approved);
+        waiting.map(move |reservation| reservation.granted_elapsed.saturating_add(late))
+    }
+
+    /// The gateway is gone: what it did not report may or may not have been sent.
+    pub(crate) fn doubt_unreported(&mut self, effects: &mut Effects) {
+        let unreported: Vec<ApprovalId> = self
+            .state
+            .reservations
+            .iter()
+            .filter(|(_, r)| r.stage == Stage::Approved)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in unreported {
+            self.doubt(id, "the gateway was lost before it said", effects);
+        }
+    }
+
+    /// Positions read late enough hold whatever an order that is over has filled.
+    pub(crate) fn settle_over(&mut self, begun: VenueMs) {
+        let lag = self.state.limits.venue_lag_ms;
+        self.state.reservations.retain(|_, r| match r.stage {
+            Stage::Over { at, .. } => begun <= at.after(lag),
+            Stage::Approved | Stage::Ambiguous | Stage::Live => true,
+        });
+    }
+
+    fn approval_of(&self, link: Option<&OrderLinkId>, order: &OrderId) -> Option<ApprovalId> {
+        let by_link = link.and_then(|link| names::approval_of(&self.state.lineage, link));
+        by_link
+            .filter(|id| self.state.reservations.contains_key(id))
+            .or_else(|| {
+                let mut all = self.state.reservations.iter();
+                all.find(|(_, r)| r.order_id.as_ref() == Some(order))
+                    .map(|(id, _)| *id)
+            })
+    }
+
+    fn doubt(&mut self, id: ApprovalId, why: &str, effects: &mut Effects) {
+        let Some(reservation) = self.state.reservations.get_mut(&id) else {
+            return;
+        };
+        if reservation.stage != Stage::Approved {
+            return;
+        }
+        reservation.stage = Stage::Ambiguous;
+        let approval = reservation.approval.clone();
+        let intent_id = approval.intent.intent_id;
+        self.update_intent(
+            &intent_id,
+            Outcome::Ambiguous {
+                why: why.to_owned(),
+            },
+        );
+        let message = format!(
+            "nobody knows whether {} {} {} arrived ({why}); it is being looked up as {}",
+            approval.intent.side, approval.intent.qty, approval.intent.symbol, approval.link_id
+        );
+        let context = Context::new()
+            .with("intent_id", intent_id)
+            .with("link_id", approval.link_id)
+            .with("symbol", approval.intent.symbol);
+        let severity = Tag::InflightIntent.severity();
+        self.tell(
+            Tag::InflightIntent,
+            severity,
+            message,
+            context,
+            true,
+            effects,
+        );
+    }
+
+    fn tell_resolved(&mut self, intent: &Intent, how: &str, effects: &mut Effects) {
+        let message = format!(
+            "resolved: {} {} {} {how}",
+            intent.side, intent.qty, intent.symbol
+        );
+        let context = Context::new()
+            .with("intent_id", intent.intent_id)
+            .with("symbol", intent.symbol);
+        self.tell(
+            Tag::InflightIntent,
+            Severity::Info,
+            message,
+            context,
+            false,
+            effects,
+        );
+    }
+
+    fn claim_orphans(&mut self, id: ApprovalId, order: OrderId) {
+        if let Some(qty) = self.state.book.orphan_fills.remove(&order) {
+            self.fill_booked(None, &order, qty);
+            self.drop_if_over(id);
+        }
+    }
+
+    /// The first execution of an opening intent is a trade of the session.
+    fn count_trade(&mut self, id: ApprovalId) {
+        let Some(reservation) = self.state.reservations.get_mut(&id) else {
+            return;
+        };
+        if reservation.approval.opens && !reservation.counted {
+            reservation.counted = true;
+            self.state.session.trades = self.state.session.trades.saturating_add(1);
+        }
+    }
+
+    fn drop_if_over(&mut self, id: ApprovalId) {
+        let Some(reservation) = self.state.reservations.get_mut(&id) else {
+            return;
+        };
+        if reservation.stage == Stage::Live && reservation.outstanding().is_zero() {
+            // All of it has executed: there is nothing left to rest.
+            let filled = reservation.booked;
+            reservation.stage = Stage::Over {
+                filled,
+                at: self.state.clock.venue,
+            };
+        }
+        if matches!(reservation.stage, Stage::Over { .. }) && reservation.outstanding().is_zero() {
+            self.state.reservations.remove(&id);
+        }
+    }
+
+    fn release(&mut self, id: ApprovalId) {
+        self.state.reservations.remove(&id);
+        self.state.wallet.margin_not_seen.remove(&id);
+    }
+}

@@ -1,0 +1,487 @@
+//! Trips: conditions that block entries, with a beginning, reminders and an end.
+//!
+//! Every condition is evaluated after every input. A trip ends only by its own rule; a config that
+//! tightens or loosens a limit ends none.
+
+use money::Ratio;
+use protocol::guard::CommandKind;
+use protocol::{Context, Severity, Tag, VenueMs};
+
+use crate::effects::Effects;
+use crate::state::{PendingCommand, TripRecord};
+use crate::{Engine, OnTrip};
+
+/// Begins a trip, unless it stands already.
+pub(crate) fn begin(
+    engine: &mut Engine,
+    tag: Tag,
+    message: String,
+    context: Context,
+    bound: Option<Ratio>,
+    effects: &mut Effects,
+) {
+    if engine.state.trips.contains_key(&tag) {
+        return;
+    }
+    let clock = engine.state.clock;
+    let record = TripRecord {
+        since: clock.venue,
+        since_elapsed: clock.elapsed_ms,
+        day: clock.day(),
+        message: message.clone(),
+        context: context.clone(),
+        bound,
+        told: clock.elapsed_ms,
+    };
+    engine.state.trips.insert(tag, record);
+    engine.tell(tag, tag.severity(), message, context, true, effects);
+    if acts(engine, tag) {
+        match engine.state.limits.on_trip {
+            OnTrip::Block => {}
+            OnTrip::Cancel => {
+                engine.command(CommandKind::CancelOpeners { symbol: None }, false, effects);
+            }
+            OnTrip::Flatten => {
+                let max_slippage = engine.state.limits.flatten_max_slippage;
+                engine.command(
+                    CommandKind::Flatten {
+                        symbol: None,
+                        max_slippage,
+                    },
+                    false,
+                    effects,
+                );
+            }
+        }
+    }
+}
+
+/// Ends a trip, if it stands.
+pub(crate) fn end(engine: &mut Engine, tag: Tag, why: &str, effects: &mut Effects) {
+    if let Some(record) = engine.state.trips.remove(&tag) {
+        let lasted = engine.state.clock.age_ms(record.since_elapsed) / 1_000;
+        let message = format!("ended after {lasted} s: {why}");
+        engine.tell(
+            tag,
+            Severity::Warning,
+            message,
+            Context::new(),
+            true,
+            effects,
+        );
+    }
+}
+
+/// Whether `perps.onTrip` goes beyond blocking for this trip: not for a view that is merely stale,
+/// nor for slots that are only used by orders which still rest.
+fn acts(engine: &Engine, tag: Tag) -> bool {
+    if tag == Tag::SessionTrades {
+        let most = engine.state.limits.session_max_trades;
+        return most.is_some_and(|most| engine.state.session.trades >= most);
+    }
+    !matches!(tag, Tag::StaleData | Tag::TimeDrift | Tag::StateCorrupt)
+}
+
+/// Holds every condition against the state, and reminds of what lasts.
+pub(crate) fn evaluate(engine: &mut Engine, effects: &mut Effects) {
+    store(engine, effects);
+    streak(engine, effects);
+    daily_loss(engine, effects);
+    drawdown(engine, effects);
+    session_trades(engine, effects);
+    session_runtime(engine, effects);
+    staleness(engine, effects);
+    drift(engine, effects);
+    remind(engine, effects);
+}
+
+/// When a condition may change by time alone (elapsed milliseconds).
+pub(crate) fn deadlines(engine: &Engine) -> impl Iterator<Item = u64> + '_ {
+    let state = &engine.state;
+    let now = state.clock.elapsed_ms;
+    let until_midnight =
+        VenueMs::DAY_MS.saturating_sub(state.clock.venue.0.rem_euclid(VenueMs::DAY_MS));
+    let midnight = now.saturating_add(u64::try_from(until_midnight).unwrap_or(0));
+    let runtime = state
+        .limits
+        .session_max_runtime_ms
+        .filter(|_| !state.trips.contains_key(&Tag::SessionRuntime))
+        .map(|most| {
+            state
+                .session
+                .started_elapsed
+                .saturating_add(most)
+                .saturating_add(1)
+        });
+    let view_ends = state
+        .wallet
+        .last
+        .as_ref()
+        .filter(|_| !state.trips.contains_key(&Tag::StaleData))
+        .map(|read| {
+            read.elapsed
+                .saturating_add(state.limits.max_data_staleness_ms)
+                .saturating_add(1)
+        });
+    let cooldown = state
+        .trips
+        .get(&Tag::DailyLoss)
+        .map(|trip| {
+            trip.since_elapsed
+                .saturating_add(state.limits.daily_loss_cooldown_ms)
+        })
+        .filter(|at| *at > now);
+    let reminders = state
+        .trips
+        .values()
+        .map(move |trip| trip.told.saturating_add(state.limits.reminder_ms));
+    [Some(midnight), runtime, view_ends, cooldown]
+        .into_iter()
+        .flatten()
+        .chain(reminders)
+}
+
+fn store(engine: &mut Engine, effects: &mut Effects) {
+    let corrupt = matches!(
+        engine.state.venue.condition,
+        crate::StoreCondition::Corrupt(_)
+    );
+    match engine.state.store_fault.clone() {
+        Some(fault) => {
+            let message = format!("the state cannot be written: {fault}");
+            begin(
+                engine,
+                Tag::StateCorrupt,
+                message,
+                Context::new(),
+                None,
+                effects,
+            );
+        }
+        None if !corrupt => end(
+            engine,
+            Tag::StateCorrupt,
+            "the state can be written",
+            effects,
+        ),
+        None => {}
+    }
+}
+
+fn streak(engine: &mut Engine, effects: &mut Effects) {
+    let losses = engine.state.loss_streak;
+    if let Some(most) = engine
+        .state
+        .limits
+        .consecutive_loss_limit
+        .filter(|most| losses >= *most)
+    {
+        let message = format!("{losses} losing closes in a row, the limit is {most}");
+        let context = Context::new().with("losses", losses).with("limit", most);
+        begin(engine, Tag::CircuitBreaker, message, context, None, effects);
+    }
+}
+
+fn daily_loss(engine: &mut Engine, effects: &mut Effects) {
+    let limit = engine.state.limits.max_daily_risk;
+    let loss = engine.daily_loss();
+    if let Some(loss) = loss.filter(|loss| *loss > limit) {
+        let message = format!(
+            "Daily loss {} exceeded limit {}",
+            loss.percent(),
+            limit.percent()
+        );
+        let context = Context::new()
+            .with("daily_loss", loss)
+            .with("limit", limit)
+            .with("realised_today", engine.state.day.cash);
+        begin(engine, Tag::DailyLoss, message, context, None, effects);
+        return;
+    }
+    let over = engine.state.trips.get(&Tag::DailyLoss).is_some_and(|trip| {
+        engine.state.clock.day() > trip.day
+            && engine.state.clock.age_ms(trip.since_elapsed)
+                >= engine.state.limits.daily_loss_cooldown_ms
+    });
+    // Without a balance nobody knows that the new day is sound.
+    if over && loss.is_some() {
+        end(
+            engine,
+            Tag::DailyLoss,
+            "a new UTC day by venue time",
+            effects,
+        );
+    }
+}
+
+fn drawdown(engine: &mut Engine, effects: &mut Effects) {
+    let limits = &engine.state.limits;
+    let (limit, latch, hysteresis) = (
+        limits.drawdown_threshold,
+        limits.drawdown_latch,
+        limits.drawdown_hysteresis,
+    );
+    let Some(drawdown) = engine.drawdown() else {
+        return;
+    };
+    if drawdown > limit {
+        let message = format!(
+            "Drawdown {} exceeded limit {}",
+            drawdown.percent(),
+            limit.percent()
+        );
+        let context = Context::new()
+            .with("drawdown", drawdown)
+            .with("limit", limit)
+            .with_some("peak", engine.state.wallet.peak)
+            .with_some(
+                "equity",
+                engine
+                    .state
+                    .wallet
+                    .last
+                    .as_ref()
+                    .map(|read| read.wallet.equity),
+            );
+        begin(
+            engine,
+            Tag::Drawdown,
+            message,
+            context,
+            Some(limit),
+            effects,
+        );
+        return;
+    }
+    let bound = engine
+        .state
+        .trips
+        .get(&Tag::Drawdown)
+        .map(|trip| trip.bound.unwrap_or(limit).min(limit));
+    let Some(bound) = bound.filter(|_| !latch && engine.fresh_equity().is_some()) else {
+        return;
+    };
+    let inside = Ratio::ONE
+        .minus(hysteresis)
+        .and_then(|part| bound.times(part));
+    if inside.is_ok_and(|inside| drawdown <= inside) {
+        end(
+            engine,
+            Tag::Drawdown,
+            &format!("drawdown is {} again", drawdown.percent()),
+            effects,
+        );
+    }
+}
+
+fn session_trades(engine: &mut Engine, effects: &mut Effects) {
+    let (trades, live) = (engine.state.session.trades, engine.live_openers());
+    let used = trades.saturating_add(live);
+    match engine.state.limits.session_max_trades {
+        Some(most) if used >= most => {
+            let id = engine.state.session.id;
+            let message = format!(
+                "session {id} has used its trades: {trades} executed and {live} live of {most}"
+            );
+            let context = Context::new()
+                .with("trades", trades)
+                .with("live", live)
+                .with("limit", most);
+            let bound = Ratio::new(most.into()).ok();
+            begin(engine, Tag::SessionTrades, message, context, bound, effects);
+        }
+        Some(_) | None => {
+            // An order that ended without executing gives its slot back; a looser limit does not.
+            let bound = engine
+                .state
+                .trips
+                .get(&Tag::SessionTrades)
+                .and_then(|trip| trip.bound);
+            let freed = bound
+                .zip(Ratio::new(used.into()).ok())
+                .is_some_and(|(bound, used)| used < bound);
+            if freed {
+                end(
+                    engine,
+                    Tag::SessionTrades,
+                    "an order ended without executing",
+                    effects,
+                );
+            }
+        }
+    }
+}
+
+fn session_runtime(engine: &mut Engine, effects: &mut Effects) {
+    let age = engine.session_age_ms();
+    let most = engine.state.limits.session_max_runtime_ms;
+    if let Some(most) = most.filter(|most| age > *most) {
+        let minutes = |ms: u64| ms / 60_000;
+        let id = engine.state.session.id;
+        let message = format!(
+            "session {id} is {} min old, the limit is {} min",
+            minutes(age),
+            minutes(most)
+        );
+        let context = Context::new().with("age_ms", age).with("limit_ms", most);
+        begin(engine, Tag::SessionRuntime, message, context, None, effects);
+    }
+}
+
+/// A view that was fresh once and is not any more. Before the first sync there is nothing to be
+/// stale; entries wait then without a trip.
+fn staleness(engine: &mut Engine, effects: &mut Effects) {
+    let state = &engine.state;
+    if !state.venue.compared {
+        return;
+    }
+    let most = state.limits.max_data_staleness_ms;
+    let oldest = [
+        state.wallet.last.as_ref().map(|read| read.elapsed),
+        state.venue.positions_elapsed,
+    ];
+    let outdated = oldest
+        .iter()
+        .any(|elapsed| elapsed.is_none_or(|at| state.clock.age_ms(at) > most));
+    if outdated {
+        let message = "equity or positions have not been read in time".to_owned();
+        let context = Context::new().with("limit_ms", most);
+        begin(engine, Tag::StaleData, message, context, None, effects);
+    } else {
+        end(
+            engine,
+            Tag::StaleData,
+            "equity and positions are fresh",
+            effects,
+        );
+    }
+}
+
+fn drift(engine: &mut Engine, effects: &mut Effects) {
+    let most = engine.state.limits.time_sync_max_skew_ms;
+    let Some(skew) = engine.state.venue.skew_ms else {
+        return;
+    };
+    if skew.unsigned_abs() > most {
+        let message = format!(
+            "this machine's clock and the venue's are {skew} ms apart, the limit is {most} ms"
+        );
+        let context = Context::new().with("skew_ms", skew).with("limit_ms", most);
+        begin(engine, Tag::TimeDrift, message, context, None, effects);
+    } else {
+        end(
+            engine,
+            Tag::TimeDrift,
+            "the clocks are close again",
+            effects,
+        );
+    }
+}
+
+fn remind(engine: &mut Engine, effects: &mut Effects) {
+    let now = engine.state.clock.elapsed_ms;
+    let reminder = engine.state.limits.reminder_ms;
+    let due: Vec<(Tag, String, Context)> = engine
+        .state
+        .trips
+        .iter_mut()
+        .filter(|(_, trip)| now.saturating_sub(trip.told) >= reminder)
+        .map(|(tag, trip)| {
+            trip.told = now;
+            (
+                *tag,
+                format!("still: {}", trip.message),
+                trip.context.clone(),
+            )
+        })
+        .collect();
+    for (tag, message, context) in due {
+        engine.tell(tag, tag.severity(), message, context, true, effects);
+    }
+}
+
+impl Engine {
+    /// The larger of venue time and boot-clock time since the session began; downtime counts.
+    pub(crate) fn session_age_ms(&self) -> u64 {
+        let clock = &self.state.clock;
+        let session = &self.state.session;
+        clock
+            .venue
+            .since(session.started)
+            .max(clock.age_ms(session.started_elapsed))
+    }
+
+    /// Asks the gateway for something until it is done; the same thing is not asked for twice.
+    pub(crate) fn command(&mut self, what: CommandKind, explicit: bool, effects: &mut Effects) {
+        if let Some(same) = self
+            .state
+            .commands
+            .values_mut()
+            .find(|pending| pending.what == what)
+        {
+            same.explicit |= explicit;
+            return;
+        }
+        let state = &mut self.state;
+        state.given.commands = state.given.commands.saturating_add(1);
+        let id = protocol::CommandId(state.given.commands);
+        let since = state.clock.venue;
+        state.commands.insert(
+            id,
+            PendingCommand {
+                what: what.clone(),
+                explicit,
+                since,
+                obstacle: None,
+            },
+        );
+        effects.must_be_durable = true;
+        if explicit || state.frozen.is_none() {
+            effects.commands.push(protocol::guard::Command {
+                command_id: id,
+                what,
+            });
+        }
+    }
+
+    pub(crate) fn command_result(
+        &mut self,
+        result: &protocol::guard::CommandResult,
+        effects: &mut Effects,
+    ) {
+        effects.must_be_durable = true;
+        if !result.done {
+            if let Some(pending) = self.state.commands.get_mut(&result.command_id) {
+                pending.obstacle = Some(result.message.clone());
+            }
+            return;
+        }
+        if let Some(done) = self.state.commands.remove(&result.command_id) {
+            let context = Context::new().with("command", result.command_id);
+            let what = in_words(&done.what);
+            self.tell(
+                Tag::Halt,
+                Severity::Info,
+                format!("{what}: {}", result.message),
+                context,
+                false,
+                effects,
+            );
+        }
+    }
+}
+
+/// A command in a few words.
+pub(crate) fn in_words(what: &CommandKind) -> String {
+    match what {
+        CommandKind::CancelOpeners { symbol: None } => "cancel opening orders".to_owned(),
+        CommandKind::CancelOpeners {
+            symbol: Some(symbol),
+        } => format!("cancel opening orders of {symbol}"),
+        CommandKind::Flatten { symbol: None, .. } => "flatten".to_owned(),
+        CommandKind::Flatten {
+            symbol: Some(symbol),
+            ..
+        } => format!("flatten {symbol}"),
+    }
+}
