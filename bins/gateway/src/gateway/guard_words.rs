@@ -50,6 +50,7 @@ impl Gateway {
             }
         }
         self.health.synced = false;
+        self.guard_awaited_until = now;
         self.commands
             .retain(|_, standing| matches!(standing, Standing::UnderWay));
         if let Some(task) = self.walk.take().and_then(|walk| walk.task) {

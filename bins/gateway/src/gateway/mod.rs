@@ -48,6 +48,8 @@ const WALK_AGAIN_MS: u64 = 1000;
 const WALK_AGAIN_MOST_MS: u64 = 15_000;
 /// How long the last cancels may take at a stop.
 const LAST_CANCELS: Duration = Duration::from_millis(1800);
+/// How long the account's reads wait for the guard to connect at the start.
+const FIRST_WORD_MS: u64 = 3000;
 /// How often slow watches are looked at.
 const WATCH_MS: u64 = 1000;
 
@@ -75,6 +77,8 @@ pub struct Gateway {
     health: Health,
     progress: u64,
     watched: BootMs,
+    /// Until then the guard's start-up order has the first word, and the caps, to itself.
+    guard_awaited_until: BootMs,
 }
 
 /// The start-up order of one connection to the guard.
@@ -130,6 +134,7 @@ impl Gateway {
             health: Health::default(),
             progress: 0,
             watched: now,
+            guard_awaited_until: now.after(FIRST_WORD_MS),
         };
         gateway.refollow();
         gateway
@@ -290,9 +295,10 @@ impl Gateway {
     }
 
     fn which(&self) -> Which {
+        let awaited = boot_now() < self.guard_awaited_until;
         if self.walking() {
             Which::Candles
-        } else if self.hands.venue.now().is_none() {
+        } else if awaited || self.hands.venue.now().is_none() {
             Which::Clock
         } else {
             Which::All

@@ -126,10 +126,12 @@ impl Drop for Sim {
 }
 
 /// What a gateway is started with.
+#[derive(Clone)]
 pub struct Spec {
     pub url: String,
     pub keys: Option<(&'static str, &'static str)>,
-    pub more: &'static str,
+    pub per_second: u32,
+    pub per_minute: u32,
 }
 
 impl Spec {
@@ -137,18 +139,31 @@ impl Spec {
         Self {
             url: url.to_owned(),
             keys: Some(("sim-key", "sim-secret")),
-            more: "",
+            per_second: 9,
+            per_minute: 600,
         }
     }
 
     fn config(&self) -> String {
-        format!(
-            "exchange:\n  testnet: true\n  base_url: {}\nlogging:\n  level: DEBUG\nperps:\n  \
-             useTestnet: true\n  symbol: SOLUSDT\n  interval: \"1\"\n  leverage: 2\n  \
-             maxRequestsPerSecond: 9\n  maxRequestsPerMinute: 600\n  leaseMs: 1000\n  venueLagMs: \
-             200\n  recvWindowMs: 1000\n  timeSyncMaxSkewMs: 500\n{}",
-            self.url, self.more
-        )
+        let lines = [
+            "exchange:".to_owned(),
+            "  testnet: true".to_owned(),
+            format!("  base_url: {}", self.url),
+            "logging:".to_owned(),
+            "  level: DEBUG".to_owned(),
+            "perps:".to_owned(),
+            "  useTestnet: true".to_owned(),
+            "  symbol: SOLUSDT".to_owned(),
+            "  interval: \"1\"".to_owned(),
+            "  leverage: 2".to_owned(),
+            format!("  maxRequestsPerSecond: {}", self.per_second),
+            format!("  maxRequestsPerMinute: {}", self.per_minute),
+            "  leaseMs: 1000".to_owned(),
+            "  venueLagMs: 200".to_owned(),
+            "  recvWindowMs: 1000".to_owned(),
+            "  timeSyncMaxSkewMs: 500".to_owned(),
+        ];
+        lines.join("\n") + "\n"
     }
 }
 
@@ -226,6 +241,11 @@ impl House {
         house.report(|r| matches!(r, Report::Applied(Generation(1))).then_some(()));
         house.report(|r| matches!(r, Report::Ready(_)).then_some(()));
         house
+    }
+
+    /// Hands a config over and waits until it could be put in force.
+    pub fn edit(&mut self, number: u64, spec: &Spec) {
+        self.hand_over(number, &spec.config());
     }
 
     fn hand_over(&mut self, number: u64, config: &str) {
@@ -408,11 +428,13 @@ impl Guard {
     }
 
     pub fn lease(&mut self, ms: u64) {
+        self.state(ms, TradingState::Active);
+    }
+
+    /// A lease that comes with this trading state.
+    pub fn state(&mut self, ms: u64, state: TradingState) {
         let until = boot_now().after(ms);
-        self.push(&GuardPush::Lease(Lease {
-            until,
-            state: TradingState::Active,
-        }));
+        self.push(&GuardPush::Lease(Lease { until, state }));
     }
 
     /// The first thing that fits. Reports passed over are acknowledged, observations are kept.
