@@ -24,7 +24,8 @@ pub fn websocket_signature(secret: &str, expires_ms: i64) -> String {
     sign(secret, &format!("GET/realtime{expires_ms}"))
 }
 
-fn sign(secret: &str, message: &str) -> String {
+/// The signature of any text; what a server recomputes over the bytes that arrived.
+pub fn sign(secret: &str, message: &str) -> String {
     // HMAC takes a key of any length, so this never fails; an empty signature would be refused.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else {
         return String::new();

@@ -55,7 +55,7 @@ fn check(file: &Path, json: bool) -> Exit {
 
 fn problems(error: &LoadError) -> Vec<Value> {
     match error {
-        LoadError::Config(config) => config
+        LoadError::Refused(config) => config
             .problems
             .iter()
             .map(|p| {

@@ -1,0 +1,142 @@
+//! Orders, executions and closed PnL as rows of the wire.
+
+use money::Decimal;
+use serde_json::{Map, Value, json};
+
+use crate::matching::{
+    ClosedRow, Execution, Instrument, Order, StopKind, TriggerBy, Venue, stop_word,
+};
+
+/// An order as the history has it.
+pub(crate) fn order_row(venue: &Venue, order: &Order) -> Value {
+    let instrument = &venue.market(order.market).instrument;
+    let bracket = |price: Option<Decimal>| price_or_zero(instrument, price);
+    let watched = |price: Option<Decimal>, by: TriggerBy| price.map_or("UNKNOWN", |_| by.word());
+    let leaves = order.leaves();
+    json!({
+        "orderId": order.id,
+        "orderLinkId": order.link_id,
+        "symbol": instrument.symbol,
+        "price": order.price.map_or_else(String::new, |price| instrument.price_text(price)),
+        "qty": instrument.qty_text(order.qty),
+        "side": order.side.word(),
+        "isLeverage": "",
+        "positionIdx": 0,
+        "orderStatus": order.status.word(),
+        "cancelType": order.cancel_type,
+        "rejectReason": order.reject_reason,
+        "avgPrice": text(order.average()),
+        "leavesQty": instrument.qty_text(leaves),
+        "leavesValue": text(leaves * order.price.unwrap_or_default()),
+        "cumExecQty": instrument.qty_text(order.filled),
+        "cumExecValue": text(order.filled_value),
+        "cumExecFee": text(order.fees),
+        "timeInForce": order.time_in_force.word(),
+        "orderType": order.order_type.word(),
+        "stopOrderType": order.stop_kind.map_or("UNKNOWN", StopKind::word),
+        "orderIv": "",
+        "triggerPrice": bracket(order.trigger.map(|trigger| trigger.price)),
+        "takeProfit": bracket(order.brackets.take_profit),
+        "stopLoss": bracket(order.brackets.stop_loss),
+        "tpTriggerBy": watched(order.brackets.take_profit, order.brackets.take_profit_by),
+        "slTriggerBy": watched(order.brackets.stop_loss, order.brackets.stop_loss_by),
+        "triggerDirection": order.trigger.map_or(0, |trigger| if trigger.rises { 1 } else { 2 }),
+        "triggerBy": order.trigger.map_or("UNKNOWN", |trigger| trigger.by.word()),
+        "lastPriceOnCreated": instrument.price_text(order.last_on_created),
+        "reduceOnly": order.reduce_only,
+        "closeOnTrigger": order.close_on_trigger,
+        "tpslMode": if order.is_bracket() || !order.brackets.is_empty() { "Full" } else { "" },
+        "tpLimitPrice": "",
+        "slLimitPrice": "",
+        "placeType": "",
+        "createdTime": order.created.ms().to_string(),
+        "updatedTime": order.updated.ms().to_string(),
+    })
+}
+
+/// The same row with every key beginning with a capital, as the open orders have it.
+pub(crate) fn capitalised(row: Value) -> Value {
+    match row {
+        Value::Object(fields) => {
+            let fields: Map<String, Value> = fields
+                .into_iter()
+                .map(|(key, value)| {
+                    let (first, rest) = key.split_at(1);
+                    (first.to_ascii_uppercase() + rest, value)
+                })
+                .collect();
+            Value::Object(fields)
+        }
+        other @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)) => other,
+    }
+}
+
+/// An execution. It carries no link id here, as published: resolve it through the order.
+pub(crate) fn execution_row(venue: &Venue, n: usize, execution: &Execution) -> Value {
+    let order = venue.order(execution.order);
+    let instrument = &venue.market(execution.market).instrument;
+    json!({
+        "symbol": instrument.symbol,
+        "orderId": order.id,
+        "side": execution.side.word(),
+        "orderPrice": order.price.map_or_else(String::new, |price| instrument.price_text(price)),
+        "orderQty": instrument.qty_text(order.qty),
+        "leavesQty": instrument.qty_text(execution.leaves),
+        "createType": "",
+        "orderType": order.order_type.word(),
+        "stopOrderType": stop_word(order.stop_kind),
+        "execFee": text(execution.fee),
+        "execId": execution.id,
+        "execPrice": instrument.price_text(execution.price),
+        "execQty": instrument.qty_text(execution.qty),
+        "execType": "Trade",
+        "execValue": text(execution.price * execution.qty),
+        "execTime": execution.at.ms().to_string(),
+        "isMaker": execution.is_maker,
+        "feeRate": text(execution.fee_rate),
+        "markPrice": instrument.price_text(execution.mark),
+        "closedSize": bare_number(execution.closed),
+        "seq": n.to_string(),
+    })
+}
+
+/// A row of closed PnL. Its `createdTime` is in nanoseconds, as published.
+pub(crate) fn closed_row(venue: &Venue, row: &ClosedRow) -> Value {
+    let instrument = &venue.market(row.market).instrument;
+    json!({
+        "symbol": instrument.symbol,
+        "orderType": row.order_type.word(),
+        "leverage": text(row.leverage),
+        "updatedTime": row.at.ms().to_string(),
+        "side": row.side.word(),
+        "orderId": venue.order(row.order).id,
+        "closedPnl": text(row.pnl),
+        "avgEntryPrice": text((row.entry_value / row.closed).round_dp(8)),
+        "qty": text(row.qty),
+        "cumEntryValue": text(row.entry_value),
+        "createdTime": row.at.ns().to_string(),
+        "orderPrice": text(row.order_price),
+        "closedSize": text(row.closed),
+        "avgExitPrice": text((row.exit_value / row.closed).round_dp(8)),
+        "execType": "Trade",
+        "fillCount": row.fills.to_string(),
+        "cumExitValue": text(row.exit_value),
+    })
+}
+
+fn price_or_zero(instrument: &Instrument, price: Option<Decimal>) -> String {
+    price.map_or_else(|| "0.00".to_owned(), |price| instrument.price_text(price))
+}
+
+/// A number without quotes, digit for digit as published for this one field.
+fn bare_number(value: Decimal) -> Value {
+    serde_json::from_str(&text(value)).unwrap_or(Value::Null)
+}
+
+fn text(value: Decimal) -> String {
+    value.normalize().to_string()
+}

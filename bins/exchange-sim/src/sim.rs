@@ -1,0 +1,165 @@
+//! The whole simulated exchange under one roof: venue, prices, faults. Time comes in as a value.
+
+use money::Decimal;
+
+use crate::candles::Candles;
+use crate::faults::{Fault, FaultKind, Faults};
+use crate::matching::{
+    AccountKind, Instrument, MarketId, Moment, Quote, Refusal, Setup, Venue, catalogue, parameter,
+};
+use crate::prices::{Bar, Pace, Tape};
+
+/// The instrument that replayed bars are for.
+const REPLAYED: &str = "BTCUSDT";
+
+/// What the exchange is started with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Seed of every made-up price.
+    pub seed: u64,
+    /// How fast prices move.
+    pub pace: Pace,
+    /// Wallet balance at the start, in settle coin.
+    pub balance: Decimal,
+    /// The account's type.
+    pub account: AccountKind,
+    /// Bars to replay as BTCUSDT; made-up prices without any.
+    pub bars: Option<Vec<Bar>>,
+}
+
+/// The simulated exchange without its wire.
+#[derive(Debug)]
+pub struct Sim {
+    options: Options,
+    /// The books.
+    pub venue: Venue,
+    /// Faults that wait.
+    pub faults: Faults,
+    tapes: Vec<Tape>,
+    skew_ms: i64,
+    marked_minute: i64,
+}
+
+impl Sim {
+    /// An exchange that begins at that wall time.
+    pub fn new(options: Options, wall: Moment) -> Self {
+        let instruments = catalogue();
+        let tapes: Vec<Tape> = instruments
+            .iter()
+            .zip(1_u64..)
+            .map(|(instrument, n)| tape(&options, instrument, options.seed.wrapping_mul(31) ^ n, wall))
+            .collect();
+        let mut sim = Self {
+            venue: fresh_venue(&options, instruments, wall),
+            faults: Faults::default(),
+            tapes,
+            skew_ms: 0,
+            marked_minute: 0,
+            options,
+        };
+        sim.quote_all(wall);
+        sim
+    }
+
+    /// Brings everything up to a wall time: every price that was due, in the order of time. Gives
+    /// the venue's own time back, which all stamps carry.
+    pub fn advance(&mut self, wall: Moment) -> Moment {
+        // All tapes step on one grid, so taking a step of each in turn keeps the order of time.
+        let mut moved = true;
+        while moved {
+            moved = false;
+            for (n, tape) in self.tapes.iter_mut().enumerate() {
+                if let Some(due) = tape.next_due(wall.ms()) {
+                    let at = Moment::from_ms(due.at_ms).plus_ms(self.skew_ms);
+                    self.venue.on_quote(MarketId(n), Quote::flat(due.price), at);
+                    moved = true;
+                }
+            }
+        }
+        let now = wall.plus_ms(self.skew_ms);
+        let minute = wall.ms().div_euclid(self.options.pace.minute_ms);
+        if minute > self.marked_minute {
+            self.marked_minute = minute;
+            self.venue.mark_equity(now);
+        }
+        now
+    }
+
+    /// How far the venue's clock is off, in ms.
+    pub const fn skew_ms(&self) -> i64 {
+        self.skew_ms
+    }
+
+    /// The candles of an instrument. Their times are wall time; the venue's clock may be off.
+    pub fn candles(&self, id: MarketId) -> Option<&Candles> {
+        self.tapes.get(id.0).map(Tape::candles)
+    }
+
+    /// Holds the price of an instrument, or lets it go, and acts on it at once.
+    pub fn pin(&mut self, symbol: &str, price: Option<Decimal>, wall: Moment) -> Result<(), Refusal> {
+        let id = self.venue.market_id(symbol)?;
+        let instrument = &self.venue.market(id).instrument;
+        if let Some(price) = price {
+            let possible = price >= instrument.tick && price <= instrument.max_price;
+            if !possible || !instrument.on_tick(price) {
+                return Err(parameter(format!(
+                    "price {price} is not on the tick {} of {symbol}",
+                    instrument.tick
+                )));
+            }
+        }
+        let now = self.advance(wall);
+        if let Some(tape) = self.tapes.get_mut(id.0) {
+            tape.pin(price, wall.ms());
+            self.venue.on_quote(id, Quote::flat(tape.price()), now);
+            self.venue.mark_equity(now);
+        }
+        Ok(())
+    }
+
+    /// Takes a fault on. A skewed clock is off at once.
+    pub fn take_fault(&mut self, fault: Fault) {
+        if fault.kind == FaultKind::ClockSkew {
+            self.skew_ms = fault.ms.unwrap_or(0);
+        } else {
+            self.faults.add(fault);
+        }
+    }
+
+    /// A fresh account at a fresh venue: no orders, no history, no faults, no pins, clock right.
+    /// Prices and candles go on.
+    pub fn reset(&mut self, wall: Moment) {
+        self.advance(wall);
+        self.faults = Faults::default();
+        self.skew_ms = 0;
+        self.venue = fresh_venue(&self.options, catalogue(), wall);
+        for tape in &mut self.tapes {
+            tape.pin(None, wall.ms());
+        }
+        self.quote_all(wall);
+    }
+
+    fn quote_all(&mut self, wall: Moment) {
+        for (n, tape) in self.tapes.iter().enumerate() {
+            self.venue.on_quote(MarketId(n), Quote::flat(tape.price()), wall);
+        }
+    }
+}
+
+fn tape(options: &Options, instrument: &Instrument, seed: u64, wall: Moment) -> Tape {
+    let (pace, tick, now_ms) = (options.pace, instrument.tick, wall.ms());
+    let bars = options.bars.clone().filter(|_| instrument.symbol == REPLAYED);
+    bars.and_then(|bars| Tape::replayed(pace, tick, bars, seed, now_ms))
+        .unwrap_or_else(|| Tape::made(pace, tick, instrument.start_price, seed, now_ms))
+}
+
+fn fresh_venue(options: &Options, instruments: Vec<Instrument>, wall: Moment) -> Venue {
+    Venue::new(Setup {
+        instruments,
+        account: options.account,
+        balance: options.balance,
+        // Ids differ between runs and after a reset; only the prices are for the seed to say.
+        salt: wall.ns().unsigned_abs() ^ options.seed,
+        now: wall,
+    })
+}
