@@ -1,9 +1,9 @@
 //! The verdict on what was read. Pure.
 
 use crate::chain::{self, Chain, limits};
+use crate::condition::{Damage, Note};
 use crate::error::OpenError;
 use crate::paths::StorePaths;
-use crate::recovery::{Damage, Note};
 use crate::segment::{Ending, Scan};
 use crate::snapshot::{Found, Snapshot};
 

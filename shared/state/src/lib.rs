@@ -27,6 +27,7 @@
 
 mod archive;
 mod chain;
+mod condition;
 mod disk;
 mod error;
 mod filesystem;
@@ -40,11 +41,11 @@ mod store;
 mod writer;
 
 pub use chain::{Record, Tail};
+pub use condition::{Condition, Damage, Note, Recovered};
 pub use disk::Disk;
 pub use error::{OpenError, StoreError};
 pub use filesystem::{Entry, EntryKind, File, FileSystem, Lock, LockRefused};
 pub use paths::{StorePaths, UnixMs};
-pub use recovery::{Condition, Damage, Note, Recovered};
 pub use segment::{Journal, read_journal};
 pub use snapshot::{Identity, Snapshot, read_snapshot};
 pub use store::{Options, Store, Tended};

