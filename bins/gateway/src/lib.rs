@@ -32,5 +32,6 @@ pub mod resolve;
 pub mod run;
 pub mod send;
 pub mod settings;
+pub mod story;
 pub mod venue;
 pub mod walk;

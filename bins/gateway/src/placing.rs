@@ -11,9 +11,9 @@ use protocol::frame::{ErrorBody, ErrorCode};
 use protocol::gateway::Placed;
 use protocol::guard::{Observation, OutcomeReport};
 use protocol::order::Amend;
-use protocol::venue::{Instrument, Order};
+use protocol::venue::Instrument;
 use protocol::{
-    Approval, Context, Denial, Intent, IntentId, OrderLinkId, Outcome, Severity, Side, Symbol, Tag,
+    Approval, Context, Denial, Intent, IntentId, OrderLinkId, Outcome, Side, Symbol, Tag,
 };
 
 use crate::event::Event;
@@ -24,6 +24,7 @@ use crate::orders::Ours;
 use crate::read;
 use crate::resolve::Missing;
 use crate::send::Sent;
+use crate::story::{denial, line, refused, refused_here};
 use crate::venue::{Fault, odd};
 
 /// What is known of the order's instrument when it comes in.
@@ -96,31 +97,6 @@ pub async fn amend(
             Ok(unsent(intent_id, verdict))
         }
     }
-}
-
-/// Which order an intent became, by the guard's memory; for a gateway that was restarted since.
-/// The guard is asked for a change that changes nothing, and told that it was not sent.
-pub async fn link_of(hands: &Hands, intent_id: IntentId) -> Option<(OrderLinkId, Symbol)> {
-    let nothing = Amend {
-        intent_id,
-        qty: None,
-        price: None,
-        take_profit: None,
-        stop_loss: None,
-    };
-    let Verdict::Approved(permit) = hands.guard.authorize_amend(nothing).await else {
-        return None;
-    };
-    let (approval, _) = permit.spend();
-    report(
-        hands,
-        &approval,
-        Outcome::NotSent {
-            why: "asked which order it is".to_owned(),
-        },
-        None,
-    );
-    Some((approval.link_id, approval.intent.symbol))
 }
 
 /// Cancels a resting order of ours by its link id.
@@ -216,6 +192,16 @@ async fn send_approved(hands: &Hands, permit: Approved, slot: Slot) -> Outcome {
             misses: (0, now),
         }));
     }
+    line(
+        if amends {
+            "order change sent"
+        } else {
+            "order sent"
+        },
+        &approval.intent,
+        approval.link_id,
+        Context::new(),
+    );
     let sent = hands.sender.approved(permit, slot).await;
     if let Some(fault) = &sent.fault {
         hands.owner.tell(Event::Refused(fault.clone()));
@@ -399,70 +385,4 @@ fn unsent(intent_id: IntentId, verdict: Verdict) -> Placed {
             }
         }
     }
-}
-
-fn denial(tag: Tag, message: &str) -> Denial {
-    Denial {
-        tag,
-        message: message.to_owned(),
-        context: Context::new(),
-    }
-}
-
-fn refused(intent_id: IntentId, denial: Denial) -> Placed {
-    let context = denial
-        .context
-        .clone()
-        .with("intent_id", intent_id)
-        .with("tag", denial.tag);
-    logging::order(&format!("order refused: {}", denial.message), context);
-    Placed {
-        intent_id,
-        link_id: None,
-        outcome: Outcome::Denied(denial),
-        repeated: false,
-    }
-}
-
-/// A refusal that the guard has not seen, and therefore has not logged under its tag.
-fn refused_here(intent_id: IntentId, denial: Denial) -> Placed {
-    let context = denial.context.clone().with("intent_id", intent_id);
-    logging::event(denial.tag, Severity::Warning, &denial.message, &context);
-    refused(intent_id, denial)
-}
-
-fn line(message: &str, intent: &Intent, link_id: OrderLinkId, facts: Context) {
-    let facts = facts
-        .with("intent_id", intent.intent_id)
-        .with("link_id", link_id)
-        .with("symbol", intent.symbol)
-        .with("side", intent.side)
-        .with("qty", intent.qty);
-    logging::order(message, facts);
-}
-
-/// The line of an order's life that a change of its state is worth, if any.
-pub fn tell_change(order: &Order, intent_id: Option<IntentId>) {
-    use protocol::venue::OrderStatus as S;
-    let message = match order.status {
-        S::Filled => "order filled",
-        S::PartiallyFilled => "order partly filled",
-        S::Cancelled | S::Deactivated => "order cancelled",
-        S::Rejected => "order rejected",
-        S::Triggered => "order triggered",
-        S::Created | S::New | S::Untriggered | S::Active | S::Unknown => return,
-    };
-    let mut facts = Context::new()
-        .with("order_id", order.order_id)
-        .with("symbol", order.symbol)
-        .with("side", order.side)
-        .with("qty", order.qty)
-        .with("filled", order.filled);
-    if let Some(link_id) = order.link_id {
-        facts = facts.with("link_id", link_id);
-    }
-    if let Some(intent_id) = intent_id {
-        facts = facts.with("intent_id", intent_id);
-    }
-    logging::order(message, facts);
 }

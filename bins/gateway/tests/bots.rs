@@ -167,7 +167,7 @@ fn the_bot_of_the_docs_buys_with_a_stop() {
     drop(python.kill());
     let said = python.wait_with_output().unwrap().stdout;
     let said = String::from_utf8_lossy(&said);
-    assert!(said.contains("buy -> {\"accepted\""), "{said}");
+    assert!(said.contains("-> {\"accepted\""), "{said}");
     assert_eq!(sim.orders("pg-test-1").len(), 1);
 }
 

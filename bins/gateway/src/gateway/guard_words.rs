@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use daemon::clock::boot_now;
 use protocol::guard::{Command, CommandKind, CommandResult, GuardWelcome};
-use protocol::{BootMs, CommandId, Context, Severity, Tag};
+use protocol::{BootMs, CommandId, Context, Severity, Symbol, Tag};
 
 use super::watch::Change;
 use super::{Gateway, Standing, Walk};
@@ -106,7 +106,10 @@ impl Gateway {
             }
             None => {}
         }
-        tracing::info!("command {id} of the risk-guard: {:?}", command.what);
+        tracing::info!(
+            "command {id} of the risk-guard: {}",
+            in_words(&command.what)
+        );
         self.commands.insert(id, Standing::UnderWay);
         let hands = self.hands.clone();
         let lag_ms = self.settings.config.limits.venue_lag_ms;
@@ -156,5 +159,24 @@ impl Gateway {
             done,
             message,
         });
+    }
+}
+
+fn in_words(what: &CommandKind) -> String {
+    let of = |symbol: &Option<Symbol>| symbol.map_or(String::new(), |only| format!(" of {only}"));
+    match what {
+        CommandKind::CancelOpeners { symbol } => {
+            format!("cancel our resting opening orders{}", of(symbol))
+        }
+        CommandKind::Flatten {
+            symbol,
+            max_slippage,
+        } => {
+            format!(
+                "go flat{}, at most {} from the mark",
+                of(symbol),
+                max_slippage.percent()
+            )
+        }
     }
 }

@@ -53,7 +53,8 @@ impl Health {
             | Fault::Refused { .. }
             | Fault::Unreadable { .. } => {}
         }
-        if self.last_error.as_ref() != Some(&text) {
+        // A denial is said when it is acted on.
+        if self.last_error.as_ref() != Some(&text) && !self.fresh_denial {
             tracing::warn!("{text}");
         }
         self.last_error = Some(text);
@@ -82,6 +83,10 @@ impl Gateway {
             self.health.rest_until = Some(until);
             self.plan.rest_until(until);
             let why = self.health.denied.clone();
+            if self.health.ever_synced {
+                let said = why.as_deref().unwrap_or_default();
+                tracing::error!("{said}; entries are blocked until it is mended");
+            }
             self.tell_guard(begun, Observation::AccessDenied(why));
         }
         if let Some(until) = self.health.fresh_ban.take() {

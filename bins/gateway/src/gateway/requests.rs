@@ -237,7 +237,7 @@ impl Gateway {
             return;
         }
         let Some((_, symbol, side)) = self.resting(change.intent_id) else {
-            answer.fail(unknown_intent(change.intent_id));
+            answer.fail(self.unknown_intent(change.intent_id));
             return;
         };
         let market = self.market(symbol);
@@ -256,19 +256,12 @@ impl Gateway {
             answer.fail(ErrorBody::new(ErrorCode::Forbidden, message));
             return;
         }
-        let known = self
-            .resting(cancel.intent_id)
-            .map(|(link_id, symbol, _)| (link_id, symbol));
+        let Some((link_id, symbol, _)) = self.resting(cancel.intent_id) else {
+            answer.fail(self.unknown_intent(cancel.intent_id));
+            return;
+        };
         let hands = self.hands.clone();
         tokio::task::spawn_local(async move {
-            let order = match known {
-                Some(order) => Some(order),
-                None => placing::link_of(&hands, cancel.intent_id).await,
-            };
-            let Some((link_id, symbol)) = order else {
-                answer.fail(unknown_intent(cancel.intent_id));
-                return;
-            };
             match placing::cancel(&hands, cancel.intent_id, symbol, link_id).await {
                 Ok(()) => answer.answer(&GatewayReply::Done(Empty {})),
                 Err(error) => answer.fail(error),
@@ -280,6 +273,17 @@ impl Gateway {
     fn resting(&self, intent_id: IntentId) -> Option<(OrderLinkId, Symbol, Side)> {
         let ours = self.books.orders.of_intent(intent_id)?;
         Some((ours.link_id, ours.symbol, ours.side))
+    }
+
+    /// After a start the guard names our resting orders, and they are looked up first.
+    fn unknown_intent(&self, intent_id: IntentId) -> ErrorBody {
+        if self.health.synced {
+            let message = format!("no order of intent {intent_id} is known");
+            ErrorBody::new(ErrorCode::BadBody, message)
+        } else {
+            let message = format!("our orders are being read; {intent_id} is not known yet");
+            ErrorBody::new(ErrorCode::NotReady, message)
+        }
     }
 
     /// Whether the venue is known not to have it.
@@ -319,9 +323,4 @@ fn not_ready(fault: &Fault) -> ErrorBody {
         ErrorCode::NotReady,
         format!("the venue could not be asked: {fault}"),
     )
-}
-
-fn unknown_intent(intent_id: IntentId) -> ErrorBody {
-    let message = format!("no order of intent {intent_id} is known");
-    ErrorBody::new(ErrorCode::BadBody, message)
 }

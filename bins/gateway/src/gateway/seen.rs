@@ -13,7 +13,7 @@ use crate::parts::parts;
 use crate::plan::Task;
 use crate::resolve::{Missing, Verdict};
 use crate::venue::Fault;
-use crate::{placing, read};
+use crate::{read, story};
 
 /// Finished orders looked up at once after a read of all open orders.
 const FOLLOWED_AT_ONCE: usize = 8;
@@ -49,7 +49,7 @@ impl Gateway {
             let intent = order
                 .link_id
                 .and_then(|link| self.books.orders.of_link(link));
-            placing::tell_change(order, intent.and_then(|ours| ours.intent_id));
+            story::tell_change(order, intent.and_then(|ours| ours.intent_id));
             if let Some(intent_id) = intent.and_then(|ours| ours.intent_id) {
                 self.exits.found(intent_id, order.order_id);
             }
@@ -153,6 +153,9 @@ impl Gateway {
                 });
                 if let Some(order) = found {
                     self.resolver.settled(missing.approval_id);
+                    if self.health.synced {
+                        story::tell_found(&order, missing.intent_id);
+                    }
                     let orders = &mut self.books.orders;
                     orders.adopt(&order, Some(missing.intent_id), begun.boot);
                     orders.accepted(missing.link_id, order.order_id);
