@@ -200,6 +200,19 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_given_back_does_not_count() {
+        let mut limiter = Limiter::new(1, 60);
+        let now = BootMs(10_000);
+        assert_eq!(limiter.turn(now, Class::Routine), Turn::Go);
+        limiter.give_back(now);
+        assert_eq!(limiter.turn(now, Class::Routine), Turn::Go);
+        assert_eq!(
+            limiter.turn(now, Class::Routine),
+            Turn::Wait(1_000, Cause::PerSecond)
+        );
+    }
+
+    #[test]
     fn a_shorter_word_of_the_venue_does_not_shorten_a_longer_one() {
         let mut limiter = Limiter::new(10, 100);
         limiter.venue_says_wait(BootMs(5_000));
