@@ -78,7 +78,10 @@ impl Faults {
 
     /// How many requests will still be spoilt.
     pub fn pending(&self) -> u64 {
-        self.waiting.iter().map(|fault| u64::from(fault.count)).sum()
+        self.waiting
+            .iter()
+            .map(|fault| u64::from(fault.count))
+            .sum()
     }
 }
 
@@ -97,12 +100,19 @@ mod tests {
     #[test]
     fn a_fault_strikes_matching_paths_and_only_so_often() {
         let mut faults = Faults::default();
-        faults.add(fault(r#"{"kind":"http_500","path":"/order/create","count":2}"#));
+        faults.add(fault(
+            r#"{"kind":"http_500","path":"/order/create","count":2}"#,
+        ));
         faults.add(fault(r#"{"kind":"ban_403"}"#));
-        let kinds: Vec<_> = ["/p/order/create", "/p/order/cancel", "/p/order/create", "/p/order/create"]
-            .iter()
-            .map(|path| faults.strike(path).map(|fault| fault.kind))
-            .collect();
+        let kinds: Vec<_> = [
+            "/p/order/create",
+            "/p/order/cancel",
+            "/p/order/create",
+            "/p/order/create",
+        ]
+        .iter()
+        .map(|path| faults.strike(path).map(|fault| fault.kind))
+        .collect();
         assert_eq!(
             kinds,
             [

@@ -47,7 +47,14 @@ impl Sim {
         let tapes: Vec<Tape> = instruments
             .iter()
             .zip(1_u64..)
-            .map(|(instrument, n)| tape(&options, instrument, options.seed.wrapping_mul(31) ^ n, wall))
+            .map(|(instrument, n)| {
+                tape(
+                    &options,
+                    instrument,
+                    options.seed.wrapping_mul(31) ^ n,
+                    wall,
+                )
+            })
             .collect();
         let mut sim = Self {
             venue: fresh_venue(&options, instruments, wall),
@@ -96,7 +103,12 @@ impl Sim {
     }
 
     /// Holds the price of an instrument, or lets it go, and acts on it at once.
-    pub fn pin(&mut self, symbol: &str, price: Option<Decimal>, wall: Moment) -> Result<(), Refusal> {
+    pub fn pin(
+        &mut self,
+        symbol: &str,
+        price: Option<Decimal>,
+        wall: Moment,
+    ) -> Result<(), Refusal> {
         let id = self.venue.market_id(symbol)?;
         let instrument = &self.venue.market(id).instrument;
         if let Some(price) = price {
@@ -141,14 +153,18 @@ impl Sim {
 
     fn quote_all(&mut self, wall: Moment) {
         for (n, tape) in self.tapes.iter().enumerate() {
-            self.venue.on_quote(MarketId(n), Quote::flat(tape.price()), wall);
+            self.venue
+                .on_quote(MarketId(n), Quote::flat(tape.price()), wall);
         }
     }
 }
 
 fn tape(options: &Options, instrument: &Instrument, seed: u64, wall: Moment) -> Tape {
     let (pace, tick, now_ms) = (options.pace, instrument.tick, wall.ms());
-    let bars = options.bars.clone().filter(|_| instrument.symbol == REPLAYED);
+    let bars = options
+        .bars
+        .clone()
+        .filter(|_| instrument.symbol == REPLAYED);
     bars.and_then(|bars| Tape::replayed(pace, tick, bars, seed, now_ms))
         .unwrap_or_else(|| Tape::made(pace, tick, instrument.start_price, seed, now_ms))
 }

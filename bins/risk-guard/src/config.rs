@@ -34,7 +34,9 @@ pub(crate) enum Refusal {
     #[error(transparent)]
     OtherMode(#[from] config::ModeGuardError),
     /// It would change what the state belongs to.
-    #[error("{key} cannot change from {from} to {to} while the harness runs: the counters of the day and the session would start anew; stop the harness, change it, start again")]
+    #[error(
+        "{key} cannot change from {from} to {to} while the harness runs: the counters of the day and the session would start anew; stop the harness, change it, start again"
+    )]
     Identity {
         /// The key.
         key: &'static str,
@@ -67,7 +69,11 @@ pub(crate) fn check(prepare: &Prepare, in_force: Option<&Candidate>) -> Result<C
     })?;
     let config = config::parse_bytes(&bytes, &prepare.file)?;
     config.mode_guard(prepare.mode)?;
-    let candidate = Candidate { generation: prepare.generation, mode: prepare.mode, config };
+    let candidate = Candidate {
+        generation: prepare.generation,
+        mode: prepare.mode,
+        config,
+    };
     if let Some(before) = in_force {
         same_identity(before, &candidate)?;
     }
@@ -94,7 +100,11 @@ fn same_identity(before: &Candidate, after: &Candidate) -> Result<(), Refusal> {
             before.config.perps.state_file.clone(),
             after.config.perps.state_file.clone(),
         ),
-        ("exchange.name", before.account().to_owned(), after.account().to_owned()),
+        (
+            "exchange.name",
+            before.account().to_owned(),
+            after.account().to_owned(),
+        ),
     ];
     for (key, from, to) in keys {
         if from != to {
@@ -129,11 +139,16 @@ mod tests {
             ("perps:\n  useTestnet: false\n", "--mode testnet"),
         ];
         for (text, word) in table {
-            let refused = check(&prepare(&dir, 1, text), None).unwrap_err().to_string();
+            let refused = check(&prepare(&dir, 1, text), None)
+                .unwrap_err()
+                .to_string();
             assert!(refused.contains(word), "{refused}");
         }
         let sound = check(&prepare(&dir, 1, "perps:\n  useTestnet: true\n"), None).unwrap();
-        assert_eq!(sound.state_file(Path::new("/d")), Path::new("/d/data/perps_state.json"));
+        assert_eq!(
+            sound.state_file(Path::new("/d")),
+            Path::new("/d/data/perps_state.json")
+        );
     }
 
     #[test]
@@ -141,8 +156,13 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let before = check(&prepare(&dir, 1, "perps:\n  useTestnet: true\n"), None).unwrap();
         let other = "perps:\n  useTestnet: true\n  stateFile: data/other.json\n";
-        let refused = check(&prepare(&dir, 2, other), Some(&before)).unwrap_err().to_string();
-        assert!(refused.contains("perps.stateFile") && refused.contains("stop"), "{refused}");
+        let refused = check(&prepare(&dir, 2, other), Some(&before))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refused.contains("perps.stateFile") && refused.contains("stop"),
+            "{refused}"
+        );
         let tighter = "perps:\n  useTestnet: true\n  sessionMaxTrades: 1\n";
         assert!(check(&prepare(&dir, 2, tighter), Some(&before)).is_ok());
     }

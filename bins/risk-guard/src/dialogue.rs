@@ -20,7 +20,9 @@ use crate::wire::Read;
 impl Guard {
     /// Reads what a peer has sent and does all of it.
     pub(crate) fn listen(&mut self, peer: PeerId) {
-        let Some((mut lines, read)) = self.peers.read(peer, &mut self.scratch) else { return };
+        let Some((mut lines, read)) = self.peers.read(peer, &mut self.scratch) else {
+            return;
+        };
         while self.peers.listens(peer)
             && let Some(line) = lines.next()
         {
@@ -31,8 +33,7 @@ impl Guard {
         }
         self.peers.give_back(peer, lines);
         if read == Read::Ended {
-            // What it has asked is answered first, as far as it still listens.
-            self.peers.hang_up(peer);
+            self.ended.push(peer);
         }
     }
 
@@ -57,7 +58,9 @@ impl Guard {
             GuardRequest::Hello(hello) => return self.welcome(peer, id, &hello, now),
             GuardRequest::Status(_) => {
                 let status = self.engine.status(self.time.stamp(now));
-                return self.peers.tell(peer, Head::answer(id), &GuardReply::Status(status));
+                return self
+                    .peers
+                    .tell(peer, Head::answer(id), &GuardReply::Status(status));
             }
             GuardRequest::Operator(word) => {
                 self.seat.lease_at_once(now);
@@ -94,7 +97,11 @@ impl Guard {
 
     fn welcome(&mut self, peer: PeerId, id: u64, hello: &GatewayHello, now: BootMs) {
         if self.peers.rank(peer) != Rank::Own {
-            return self.forbid(peer, Some(id), "only the harness's own user may be the gateway");
+            return self.forbid(
+                peer,
+                Some(id),
+                "only the harness's own user may be the gateway",
+            );
         }
         if self.seat.peer().is_some() {
             self.step(InputKind::GatewayLost, None, Answer::Nobody);
@@ -136,7 +143,10 @@ impl Guard {
         match self.time.observe(venue, at, now) {
             Step::Small => {}
             Step::Doubted { by_ms } => {
-                tracing::warn!(by_ms, "the venue's clock jumped; not believed until it insists");
+                tracing::warn!(
+                    by_ms,
+                    "the venue's clock jumped; not believed until it insists"
+                );
             }
             Step::Taken { by_ms } => {
                 tracing::warn!(by_ms, "the venue's clock insists on its jump; taken");
@@ -145,6 +155,7 @@ impl Guard {
     }
 
     fn forbid(&mut self, peer: PeerId, id: Option<u64>, why: &str) {
-        self.peers.refuse(peer, id, ErrorBody::new(ErrorCode::Forbidden, why));
+        self.peers
+            .refuse(peer, id, ErrorBody::new(ErrorCode::Forbidden, why));
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Guard {
     pub(crate) seat: GatewaySeat,
     pub(crate) alerts: AlertsOut,
     pub(crate) held: Vec<Held>,
+    /// Peers that will say no more; they hear their answers first.
+    pub(crate) ended: Vec<PeerId>,
     /// The fault that the engine knows of.
     pub(crate) told_fault: Option<String>,
     pub(crate) scratch: Vec<u8>,
@@ -68,7 +70,11 @@ impl Guard {
     /// Takes one step. `body` is the request's body as it came, if it is one.
     pub(crate) fn step(&mut self, kind: InputKind, body: Option<&RawValue>, answer: Answer) {
         let stamp = self.time.stamp(clock::boot_now());
-        let input = Input { stamp, kind };
+        self.step_at(Input { stamp, kind }, body, answer);
+    }
+
+    /// Takes one step with a stamp that is given.
+    pub(crate) fn step_at(&mut self, input: Input, body: Option<&RawValue>, answer: Answer) {
         let effects = self.engine.step(&input);
         self.journal.record(&input, body);
         let held = Held { answer, effects };
@@ -93,6 +99,13 @@ impl Guard {
         }
     }
 
+    /// Hangs up on those who will say no more.
+    pub(crate) fn see_off(&mut self) {
+        for peer in std::mem::take(&mut self.ended) {
+            self.peers.hang_up(peer);
+        }
+    }
+
     /// Writes what is queued for all peers, and takes note of those that have gone.
     pub(crate) fn flush(&mut self) {
         for gone in self.peers.flush() {
@@ -113,8 +126,12 @@ impl Guard {
     pub(crate) fn lease(&mut self, now: BootMs) {
         let lease_ms = self.in_force.config.limits.lease_ms;
         if let Some(gateway) = self.seat.lease_due(now, lease_ms) {
-            let lease = Lease { until: now.after(lease_ms), state: self.engine.trading_state() };
-            self.peers.tell(gateway, Head::push(), &GuardPush::Lease(lease));
+            let lease = Lease {
+                until: now.after(lease_ms),
+                state: self.engine.trading_state(),
+            };
+            self.peers
+                .tell(gateway, Head::push(), &GuardPush::Lease(lease));
         }
     }
 
@@ -122,7 +139,8 @@ impl Guard {
     pub(crate) fn repeat_commands(&mut self, now: BootMs) {
         if let Some(gateway) = self.seat.commands_due(now) {
             for command in self.engine.commands() {
-                self.peers.tell(gateway, Head::push(), &GuardPush::Command(command.clone()));
+                self.peers
+                    .tell(gateway, Head::push(), &GuardPush::Command(command.clone()));
             }
         }
     }
@@ -134,16 +152,29 @@ impl Guard {
         }
         self.told_fault = self.journal.fault().map(str::to_owned);
         let stamp = self.time.stamp(clock::boot_now());
-        let input = Input { stamp, kind: InputKind::StoreFault(self.told_fault.clone()) };
+        let input = Input {
+            stamp,
+            kind: InputKind::StoreFault(self.told_fault.clone()),
+        };
         let effects = self.engine.step(&input);
         self.journal.record(&input, None);
         // Told whether or not it could be kept: that it cannot is the very news.
-        self.tell(Held { answer: Answer::Nobody, effects });
+        self.tell(Held {
+            answer: Answer::Nobody,
+            effects,
+        });
     }
 
     fn tell(&mut self, held: Held) {
-        let Held { answer, mut effects } = held;
-        let lost = if effects.must_be_durable { self.told_fault.clone() } else { None };
+        let Held {
+            answer,
+            mut effects,
+        } = held;
+        let lost = if effects.must_be_durable {
+            self.told_fault.clone()
+        } else {
+            None
+        };
         match answer {
             Answer::Nobody => {}
             Answer::Decision(peer, id) => {
@@ -151,7 +182,9 @@ impl Guard {
                 self.answer_decision(peer, id, decision, lost.as_deref());
             }
             Answer::Done(peer, id) => match lost {
-                None => self.peers.tell(peer, Head::answer(id), &GuardReply::Done(Empty {})),
+                None => self
+                    .peers
+                    .tell(peer, Head::answer(id), &GuardReply::Done(Empty {})),
                 Some(why) => {
                     let message = format!("noted, but not on disk, tell it again: {why}");
                     let error = ErrorBody::new(ErrorCode::NotReady, message);
@@ -167,7 +200,8 @@ impl Guard {
                         "; in force, but NOT on disk, so a restart would forget it: {why}"
                     ));
                 }
-                self.peers.tell(peer, Head::answer(id), &GuardReply::VerbDone(done));
+                self.peers
+                    .tell(peer, Head::answer(id), &GuardReply::VerbDone(done));
             }
         }
         for event in effects.events {
@@ -175,7 +209,8 @@ impl Guard {
         }
         for command in effects.commands {
             if let Some(gateway) = self.seat.peer() {
-                self.peers.tell(gateway, Head::push(), &GuardPush::Command(command));
+                self.peers
+                    .tell(gateway, Head::push(), &GuardPush::Command(command));
             }
         }
     }
@@ -194,14 +229,17 @@ impl Guard {
             }
             (Some(decision), _) => decision,
         };
-        self.peers.tell(peer, Head::answer(id), &GuardReply::Decision(decision));
+        self.peers
+            .tell(peer, Head::answer(id), &GuardReply::Decision(decision));
     }
 
     /// Takes back a leave that could not be made durable, before anybody heard of it.
     fn withdraw(&mut self, approval: &Approval, why: &str) -> Decision {
         let outcome = OutcomeReport {
             approval_id: approval.approval_id,
-            outcome: Outcome::NotSent { why: format!("never told: {why}") },
+            outcome: Outcome::NotSent {
+                why: format!("never told: {why}"),
+            },
             signed_at: None,
         };
         self.step(InputKind::Outcome(outcome), None, Answer::Nobody);
@@ -213,13 +251,18 @@ impl Guard {
             .with("side", approval.intent.side)
             .with("qty", approval.intent.qty);
         logging::event(tag, tag.severity(), &message, &context);
-        Decision::Denied(Denial { tag, message, context })
+        Decision::Denied(Denial {
+            tag,
+            message,
+            context,
+        })
     }
 
     fn publish(&mut self, event: &Event) {
         logging::event(event.tag, event.severity, &event.message, &event.context);
         if let Some(gateway) = self.seat.peer() {
-            self.peers.tell(gateway, Head::push(), &GuardPush::Event(event.to_alert()));
+            self.peers
+                .tell(gateway, Head::push(), &GuardPush::Event(event.to_alert()));
         }
     }
 

@@ -87,7 +87,9 @@ mod tests {
         };
         let outcome = OutcomeReport {
             approval_id: ApprovalId(7),
-            outcome: Outcome::NotSent { why: "a \"quoted\" reason\n".into() },
+            outcome: Outcome::NotSent {
+                why: "a \"quoted\" reason\n".into(),
+            },
             signed_at: None,
         };
         let lookup = Lookup {
@@ -96,9 +98,15 @@ mod tests {
             begun: VenueMs(3),
             found: None,
         };
-        let result =
-            CommandResult { command_id: CommandId(1), done: true, message: "done".into() };
-        let verb = OperatorVerb { by: "me".into(), verb: Verb::Halt { flatten: true } };
+        let result = CommandResult {
+            command_id: CommandId(1),
+            done: true,
+            message: "done".into(),
+        };
+        let verb = OperatorVerb {
+            by: "me".into(),
+            verb: Verb::Halt { flatten: true },
+        };
         let observe = Observe {
             begun: VenueMs(1),
             begun_boot: BootMs(1),
@@ -111,12 +119,30 @@ mod tests {
             frame::write(Head::request(1, BootMs(9)), &request, &mut line).unwrap();
             all.push((kind, line));
         };
-        add(InputKind::Authorize(intent.clone()), GuardRequest::Authorize(intent));
-        add(InputKind::AuthorizeAmend(amend.clone()), GuardRequest::AuthorizeAmend(amend));
-        add(InputKind::Outcome(outcome.clone()), GuardRequest::Outcome(outcome));
-        add(InputKind::Lookup(lookup.clone()), GuardRequest::Lookup(lookup));
-        add(InputKind::CommandResult(result.clone()), GuardRequest::CommandResult(result));
-        add(InputKind::Operator(verb.clone()), GuardRequest::Operator(verb));
+        add(
+            InputKind::Authorize(intent.clone()),
+            GuardRequest::Authorize(intent),
+        );
+        add(
+            InputKind::AuthorizeAmend(amend.clone()),
+            GuardRequest::AuthorizeAmend(amend),
+        );
+        add(
+            InputKind::Outcome(outcome.clone()),
+            GuardRequest::Outcome(outcome),
+        );
+        add(
+            InputKind::Lookup(lookup.clone()),
+            GuardRequest::Lookup(lookup),
+        );
+        add(
+            InputKind::CommandResult(result.clone()),
+            GuardRequest::CommandResult(result),
+        );
+        add(
+            InputKind::Operator(verb.clone()),
+            GuardRequest::Operator(verb),
+        );
         let mut line = Vec::new();
         let note = GuardNote::Observe(observe.clone());
         assert_eq!(note.kind(), "observe");
@@ -128,7 +154,10 @@ mod tests {
     #[test]
     fn a_body_that_is_copied_reads_as_one_that_is_written_anew() {
         for (kind, line) in all() {
-            let input = Input { stamp: stamp(), kind };
+            let input = Input {
+                stamp: stamp(),
+                kind,
+            };
             let body = Envelope::read(&line).unwrap().body;
             assert!(body.is_some());
             let (mut copied, mut anew) = (Vec::new(), Vec::new());
@@ -142,7 +171,10 @@ mod tests {
 
     #[test]
     fn what_has_no_body_is_written_whole() {
-        let input = Input { stamp: stamp(), kind: InputKind::Tick };
+        let input = Input {
+            stamp: stamp(),
+            kind: InputKind::Tick,
+        };
         let mut record = Vec::new();
         encode(&input, None, &mut record).unwrap();
         assert_eq!(decode(&record).unwrap(), input);

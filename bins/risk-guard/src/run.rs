@@ -13,10 +13,10 @@ use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
 use daemon::child::Step;
-use daemon::{clock, logging};
+use daemon::clock;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use protocol::control::Report;
-use protocol::{BootMs, Generation, Tag};
+use protocol::{BootMs, Generation};
 use risk::{Event, InputKind, NewLimits};
 
 use crate::config::{self, Candidate};
@@ -53,7 +53,11 @@ impl Ready {
 /// Runs until the supervisor says stop or is gone.
 pub(crate) fn run(mut guard: Guard) -> ExitCode {
     let start = clock::boot_now();
-    let mut rhythm = Rhythm { progress: 0, heartbeat_due: start, tick_not_before: start };
+    let mut rhythm = Rhythm {
+        progress: 0,
+        heartbeat_due: start,
+        tick_not_before: start,
+    };
     loop {
         let ready = guard.wait(&rhythm);
         rhythm.progress = rhythm.progress.saturating_add(1);
@@ -78,20 +82,30 @@ pub(crate) fn run(mut guard: Guard) -> ExitCode {
             guard.step(InputKind::Tick, None, Answer::Nobody);
         }
         guard.settle();
+        guard.see_off();
         guard.lease(now);
         guard.repeat_commands(now);
         guard.flush();
-        guard.alerts.send(guard.engine.outbox().map(Event::to_alert), now);
+        guard
+            .alerts
+            .send(guard.engine.outbox().map(Event::to_alert), now);
         if now >= rhythm.heartbeat_due {
             rhythm.heartbeat_due = now.after(HEARTBEAT_MS);
             let waits = guard.told_fault.as_deref().unwrap_or("");
             guard.control.heartbeat(rhythm.progress, waits);
         }
-        guard.journal.tend(guard.engine.state(), clock::wall_now(), now, ready.nothing());
+        guard.journal.tend(
+            guard.engine.state(),
+            clock::wall_now(),
+            now,
+            ready.nothing(),
+        );
     }
     guard.settle();
     guard.flush();
-    guard.journal.close(guard.engine.state());
+    guard
+        .journal
+        .close(guard.engine.state(), clock::wall_now(), clock::boot_now());
     ExitCode::SUCCESS
 }
 
@@ -99,14 +113,20 @@ impl Guard {
     fn wait(&self, rhythm: &Rhythm) -> Ready {
         let now = clock::boot_now();
         let waiting = self.engine.outbox().count();
-        let engine = self.engine.deadline().map(|due| due.max(rhythm.tick_not_before));
+        let engine = self
+            .engine
+            .deadline()
+            .map(|due| due.max(rhythm.tick_not_before));
         let due = [
             engine,
             self.seat.deadline(self.engine.commands().next().is_some()),
             self.alerts.deadline(waiting),
             self.journal.deadline(),
         ];
-        let due = due.into_iter().flatten().fold(rhythm.heartbeat_due, Ord::min);
+        let due = due
+            .into_iter()
+            .flatten()
+            .fold(rhythm.heartbeat_due, Ord::min);
         let timeout = PollTimeout::try_from(due.since(now)).unwrap_or(PollTimeout::MAX);
 
         let mut fds = Vec::with_capacity(8);
@@ -123,7 +143,8 @@ impl Guard {
             return Ready::default();
         }
         let woken = |fd: Option<&PollFd<'_>>| {
-            fd.and_then(PollFd::revents).is_some_and(|seen| !seen.is_empty())
+            fd.and_then(PollFd::revents)
+                .is_some_and(|seen| !seen.is_empty())
         };
         let (own, others) = fds.split_at(2);
         Ready {

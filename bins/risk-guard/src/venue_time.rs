@@ -38,7 +38,6 @@ const AGREEING_FOR_MS: u64 = 2_000;
 pub(crate) struct VenueTime {
     boot_id: BootId,
     offset: i64,
-    known: bool,
     candidate: Option<Candidate>,
 }
 
@@ -77,7 +76,6 @@ impl VenueTime {
         Self {
             boot_id,
             offset,
-            known: journal.is_some(),
             candidate: None,
         }
     }
@@ -101,7 +99,6 @@ impl VenueTime {
         let by_ms = offset.saturating_sub(self.offset);
         if by_ms.unsigned_abs() <= SMALL_STEP_MS {
             self.offset = offset;
-            self.known = true;
             self.candidate = None;
             return Step::Small;
         }
@@ -112,7 +109,6 @@ impl VenueTime {
                     return Step::Small;
                 }
                 self.offset = offset;
-                self.known = true;
                 self.candidate = None;
                 Step::Taken { by_ms }
             }
@@ -125,11 +121,6 @@ impl VenueTime {
                 Step::Doubted { by_ms }
             }
         }
-    }
-
-    /// Whether the venue's clock has been heard, in this life or in an earlier one of this boot.
-    pub(crate) const fn known(&self) -> bool {
-        self.known
     }
 }
 
@@ -154,7 +145,6 @@ mod tests {
     #[test]
     fn before_the_first_word_of_the_venue_it_is_the_wall_clock() {
         let time = started();
-        assert!(!time.known());
         assert_eq!(time.stamp(BootMs(1500)).venue, VenueMs(WALL + 500));
     }
 
@@ -167,7 +157,6 @@ mod tests {
         };
         let same = VenueTime::start(VenueMs(WALL), BootMs(1000), id("b"), Some(last("b")));
         assert_eq!(same.stamp(BootMs(1000)).venue, VenueMs(9600));
-        assert!(same.known());
         let other = VenueTime::start(VenueMs(WALL), BootMs(1000), id("b"), Some(last("a")));
         assert_eq!(other.stamp(BootMs(1000)).venue, VenueMs(WALL));
     }
@@ -222,6 +211,6 @@ mod tests {
     fn a_stamp_from_the_future_of_the_boot_clock_is_none() {
         let mut time = started();
         time.observe(VenueMs(WALL), BootMs(5000), BootMs(4000));
-        assert!(!time.known());
+        assert_eq!(time.stamp(BootMs(1000)).venue, VenueMs(WALL));
     }
 }

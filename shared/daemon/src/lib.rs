@@ -11,7 +11,7 @@
 //! # async fn start() -> Result<(), Box<dyn std::error::Error>> {
 //! let inherited = daemon::inherited::Inherited::take()?;
 //! daemon::logging::begin(Process::Gateway, inherited.log);
-//! let mut child = daemon::child::Child::over(inherited.control)?;
+//! let mut child = daemon::child::Child::<()>::over(inherited.control)?;
 //! // then: child.next(check).await in the main loop, see `child`
 //! # Ok(())
 //! # }

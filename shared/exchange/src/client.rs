@@ -286,7 +286,10 @@ impl Shared {
             let envelope = read_envelope(call.name, &body)?;
             // The venue repeats the key in some of its sentences; they are shown and logged.
             let said = envelope.ret_msg.as_str();
-            (envelope.ret_code, said.replace(self.credentials.key(), "(key)"))
+            (
+                envelope.ret_code,
+                said.replace(self.credentials.key(), "(key)"),
+            )
         };
         let name = call.name;
         if code == 0 || code::NOT_MODIFIED.contains(&code) {

@@ -152,7 +152,7 @@ impl BotPlayer {
 }
 
 /// The tag that refused an order; an error if it was not refused by the guard.
-pub fn refusal(placed: &Placed) -> Result<Tag, PlayError> {
+pub(crate) fn refusal(placed: &Placed) -> Result<Tag, PlayError> {
     match &placed.outcome {
         Outcome::Denied(denial) => Ok(denial.tag),
         other => Err(PlayError::Socket {
@@ -163,7 +163,7 @@ pub fn refusal(placed: &Placed) -> Result<Tag, PlayError> {
 }
 
 /// Nothing, if the venue took the order; an error otherwise.
-pub fn accepted(placed: &Placed) -> Result<(), PlayError> {
+pub(crate) fn accepted(placed: &Placed) -> Result<(), PlayError> {
     match &placed.outcome {
         Outcome::Accepted { .. } => Ok(()),
         other => Err(PlayError::Socket {

@@ -96,8 +96,8 @@ async fn price(State(app): State<Arc<App>>, body: Bytes) -> Response<Body> {
 
 async fn position(State(app): State<Arc<App>>, body: Bytes) -> Response<Body> {
     answer(parse(&body).and_then(|request: PositionRequest| {
-        let side = Side::named(&request.side)
-            .ok_or_else(|| parameter("side must be Buy or Sell"))?;
+        let side =
+            Side::named(&request.side).ok_or_else(|| parameter("side must be Buy or Sell"))?;
         let size = number(&request.size, "size", Qty::parse)?;
         let average = number(&request.avg_price, "avgPrice", Price::parse)?;
         let mut shared = app.shared();

@@ -68,6 +68,10 @@ fn need<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, Distrust> {
 }
 
 fn number(name: &str, text: &str) -> Result<i64, Distrust> {
-    text.parse()
-        .map_err(|_| (10_001, format!("params error: {name} is not a whole number")))
+    text.parse().map_err(|_| {
+        (
+            10_001,
+            format!("params error: {name} is not a whole number"),
+        )
+    })
 }

@@ -183,4 +183,3 @@ async fn wait(ms: i64) {
     let ms = u64::try_from(ms).unwrap_or_default();
     tokio::time::sleep(Duration::from_millis(ms)).await;
 }
-

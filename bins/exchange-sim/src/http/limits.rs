@@ -123,7 +123,9 @@ impl Limits {
 
     /// How many requests of each endpoint were carried out.
     pub(crate) fn served(&self) -> impl Iterator<Item = (Endpoint, u64)> + '_ {
-        self.served.iter().map(|(endpoint, count)| (*endpoint, *count))
+        self.served
+            .iter()
+            .map(|(endpoint, count)| (*endpoint, *count))
     }
 
     /// Forgets every count and ban.

@@ -11,6 +11,7 @@ use crate::matching::{Instrument, MIN_NOTIONAL, Market, MarketId, Refusal, Side,
 /// Ms between two funding times.
 const FUNDING_MS: i64 = 8 * 3_600_000;
 
+#[expect(clippy::unnecessary_wraps, reason = "every endpoint has this shape")]
 pub(crate) fn time(call: &mut Call<'_>) -> Answer {
     Ok(json!({
         "timeSecond": (call.now.ms() / 1_000).to_string(),
@@ -36,8 +37,14 @@ pub(crate) fn klines(call: &mut Call<'_>) -> Answer {
     let limit = call.params.limit(200, 1_000)?;
     // Candles are kept by the wall clock; the venue's clock may be off.
     let skew = call.sim.skew_ms();
-    let start = call.params.integer("start")?.map(|ms| ms.saturating_sub(skew));
-    let end = call.params.integer("end")?.map(|ms| ms.saturating_sub(skew));
+    let start = call
+        .params
+        .integer("start")?
+        .map(|ms| ms.saturating_sub(skew));
+    let end = call
+        .params
+        .integer("end")?
+        .map(|ms| ms.saturating_sub(skew));
     let candles = call
         .sim
         .candles(id)
@@ -85,7 +92,10 @@ fn each_market(
         let id = venue.market_id(symbol)?;
         return Ok(vec![row(id, venue.market(id))]);
     }
-    Ok(venue.markets().map(|(id, market)| row(id, market)).collect())
+    Ok(venue
+        .markets()
+        .map(|(id, market)| row(id, market))
+        .collect())
 }
 
 fn instrument_row(instrument: &Instrument) -> Value {

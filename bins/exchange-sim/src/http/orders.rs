@@ -48,7 +48,11 @@ pub(crate) fn cancel_all(call: &mut Call<'_>) -> Answer {
         Some(other) => return Err(parameter(format!("orderFilter {other:?} invalid"))),
     };
     let venue = &mut call.sim.venue;
-    let chosen = match (call.params.get("symbol"), call.params.get("baseCoin"), call.params.get("settleCoin")) {
+    let chosen = match (
+        call.params.get("symbol"),
+        call.params.get("baseCoin"),
+        call.params.get("settleCoin"),
+    ) {
         (Some(symbol), _, _) => vec![venue.market_id(symbol)?],
         (None, Some(base), _) => venue
             .markets()

@@ -115,7 +115,8 @@ impl Params {
         let Some(text) = self.get(name) else {
             return Ok(Change::Keep);
         };
-        let number = money::Amount::parse(text).map_err(|error| parameter(format!("{name}: {error}")))?;
+        let number =
+            money::Amount::parse(text).map_err(|error| parameter(format!("{name}: {error}")))?;
         if number.is_zero() {
             return Ok(Change::Clear);
         }

@@ -36,7 +36,9 @@ pub(crate) fn set_leverage(call: &mut Call<'_>) -> Answer {
     };
     let (buy, sell) = (leverage("buyLeverage")?, leverage("sellLeverage")?);
     if buy != sell {
-        return Err(parameter("buy leverage and sell leverage must be equal in one-way mode"));
+        return Err(parameter(
+            "buy leverage and sell leverage must be equal in one-way mode",
+        ));
     }
     call.sim.venue.set_leverage(id, buy.get(), call.now)?;
     Ok(json!({}))

@@ -60,7 +60,9 @@ pub(crate) fn order_history(call: &mut Call<'_>) -> Answer {
                 && order.created.ms() <= window.end
                 && market.is_none_or(|wanted| wanted == order.market)
         });
-    let page = page(&call.params, (20, 50), ended, |order| order_row(venue, order))?;
+    let page = page(&call.params, (20, 50), ended, |order| {
+        order_row(venue, order)
+    })?;
     Ok(json!({"list": page.rows, "nextPageCursor": page.next, "category": "linear"}))
 }
 

@@ -80,11 +80,18 @@ impl Venue {
     }
 
     /// Sets the leverage of an instrument.
-    pub fn set_leverage(&mut self, id: MarketId, leverage: Decimal, now: Moment) -> Result<(), Refusal> {
+    pub fn set_leverage(
+        &mut self,
+        id: MarketId,
+        leverage: Decimal,
+        now: Moment,
+    ) -> Result<(), Refusal> {
         let market = self.market(id);
         let most = market.instrument.max_leverage;
         if leverage < Decimal::ONE || leverage > most || leverage.normalize().scale() > 2 {
-            return Err(parameter(format!("leverage {leverage} invalid: 1 to {most}")));
+            return Err(parameter(format!(
+                "leverage {leverage} invalid: 1 to {most}"
+            )));
         }
         let before = market.leverage;
         if leverage == before {

@@ -26,7 +26,9 @@ impl Venue {
         }
         let limit = check_steps(&market.instrument, new)?;
         if new.reduce_only && !new.brackets.is_empty() {
-            return Err(parameter("reduceOnly order can not carry takeProfit or stopLoss"));
+            return Err(parameter(
+                "reduceOnly order can not carry takeProfit or stopLoss",
+            ));
         }
         if self.link_is_used(&new.link_id) {
             return Err(Refusal::DuplicateLinkId);

@@ -33,13 +33,18 @@ impl Venue {
         }
         if let Some(price) = change.trigger_price {
             check_price(&market.instrument, "triggerPrice", price.get())?;
-            let moved = before.trigger.filter(|_| before.status == Status::Untriggered);
+            let moved = before
+                .trigger
+                .filter(|_| before.status == Status::Untriggered);
             let moved = moved.ok_or_else(|| parameter("the order waits for no trigger"))?;
             after.trigger = Some(Trigger {
                 price: price.get(),
                 ..moved
             });
-            if after.trigger.is_some_and(|trigger| trigger.fires_at(market.quote)) {
+            if after
+                .trigger
+                .is_some_and(|trigger| trigger.fires_at(market.quote))
+            {
                 return Err(Refusal::TriggerDirection {
                     rises: moved.rises,
                     trigger: price.get(),
@@ -49,7 +54,9 @@ impl Venue {
         }
         changed(&mut after.brackets.take_profit, change.take_profit);
         changed(&mut after.brackets.stop_loss, change.stop_loss);
-        after.brackets.take_profit_by = change.take_profit_by.unwrap_or(before.brackets.take_profit_by);
+        after.brackets.take_profit_by = change
+            .take_profit_by
+            .unwrap_or(before.brackets.take_profit_by);
         after.brackets.stop_loss_by = change.stop_loss_by.unwrap_or(before.brackets.stop_loss_by);
         if after == before {
             return Err(parameter("order not modified"));
@@ -70,10 +77,14 @@ impl Venue {
         let before = self.order(no);
         let market = self.market(before.market);
         if before.is_bracket() && (after.qty != before.qty || !after.brackets.is_empty()) {
-            return Err(parameter("only the trigger price of a position's TP/SL moves"));
+            return Err(parameter(
+                "only the trigger price of a position's TP/SL moves",
+            ));
         }
         if before.only_reduces() && !after.brackets.is_empty() {
-            return Err(parameter("reduceOnly order can not carry takeProfit or stopLoss"));
+            return Err(parameter(
+                "reduceOnly order can not carry takeProfit or stopLoss",
+            ));
         }
         let price = after.price.unwrap_or(market.quote.last);
         check_brackets(&market.instrument, &after.brackets, after.side, price)?;

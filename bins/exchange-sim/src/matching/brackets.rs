@@ -45,8 +45,22 @@ impl Venue {
         };
         check_brackets(&market.instrument, &asked, side, base_price(market.quote))?;
         let (held_profit, held_loss) = (position.take_profit, position.stop_loss);
-        self.change_one(id, StopKind::TakeProfit, held_profit, change.take_profit, change.take_profit_by, now);
-        self.change_one(id, StopKind::StopLoss, held_loss, change.stop_loss, change.stop_loss_by, now);
+        self.change_one(
+            id,
+            StopKind::TakeProfit,
+            held_profit,
+            change.take_profit,
+            change.take_profit_by,
+            now,
+        );
+        self.change_one(
+            id,
+            StopKind::StopLoss,
+            held_loss,
+            change.stop_loss,
+            change.stop_loss_by,
+            now,
+        );
         self.markets[id.0].position.updated = now;
         self.tell(Event::Position(id));
         Ok(())
@@ -83,7 +97,10 @@ impl Venue {
     /// Takes the brackets of a position away.
     pub(super) fn drop_brackets(&mut self, id: MarketId, now: Moment) {
         let position = &self.market(id).position;
-        for no in [position.take_profit, position.stop_loss].into_iter().flatten() {
+        for no in [position.take_profit, position.stop_loss]
+            .into_iter()
+            .flatten()
+        {
             self.end(no, "CancelByTpSlTsClear", "EC_NoError", now);
         }
     }
@@ -149,7 +166,13 @@ impl Venue {
         }
     }
 
-    fn bracket_order(&mut self, id: MarketId, kind: StopKind, trigger: Trigger, now: Moment) -> Order {
+    fn bracket_order(
+        &mut self,
+        id: MarketId,
+        kind: StopKind,
+        trigger: Trigger,
+        now: Moment,
+    ) -> Order {
         let order_id = self.ids.next();
         let market = self.market(id);
         Order {

@@ -3,8 +3,8 @@
 use money::Decimal;
 
 use super::{
-    Event, Execution, Instrument, MAKER_FEE, MarketId, Moment, OrderNo, Quote, Side,
-    Status, StopKind, TAKER_FEE, TimeInForce, Venue,
+    Event, Execution, Instrument, MAKER_FEE, MarketId, Moment, OrderNo, Quote, Side, Status,
+    StopKind, TAKER_FEE, TimeInForce, Venue,
 };
 
 /// Levels of the made-up book on each side. What a taker does not find in them it does not get.
@@ -104,7 +104,12 @@ impl Venue {
             }
             let closable = self.market(id).position.closable_by(order.side);
             if closable.is_zero() {
-                self.end(no, "CancelByReduceOnly", "EC_ReduceOnlyWithoutPosition", now);
+                self.end(
+                    no,
+                    "CancelByReduceOnly",
+                    "EC_ReduceOnlyWithoutPosition",
+                    now,
+                );
             } else if order.is_bracket() && waits {
                 if order.qty != closable {
                     self.resize(no, closable, now);
@@ -173,7 +178,12 @@ impl Venue {
             return;
         }
         if self.wanted(no).is_zero() {
-            self.end(no, "CancelByReduceOnly", "EC_ReduceOnlyWithoutPosition", now);
+            self.end(
+                no,
+                "CancelByReduceOnly",
+                "EC_ReduceOnlyWithoutPosition",
+                now,
+            );
             return;
         }
         match order.time_in_force {

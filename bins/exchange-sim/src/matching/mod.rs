@@ -36,9 +36,7 @@ mod words;
 
 pub use account::Wallet;
 pub use brackets::StopChange;
-pub use instrument::{
-    Instrument, MAKER_FEE, MIN_NOTIONAL, MarketId, Quote, TAKER_FEE, catalogue,
-};
+pub use instrument::{Instrument, MAKER_FEE, MIN_NOTIONAL, MarketId, Quote, TAKER_FEE, catalogue};
 pub use moment::Moment;
 pub use order::{Amendment, Brackets, Change, Closing, NewOrder, Order, OrderNo, Trigger};
 pub use position::{Position, Shift};

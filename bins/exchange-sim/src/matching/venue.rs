@@ -239,7 +239,12 @@ impl Venue {
     }
 
     /// Cancels the open orders of one instrument, and says which.
-    pub fn cancel_all(&mut self, market: MarketId, scope: CancelScope, now: Moment) -> Vec<OrderNo> {
+    pub fn cancel_all(
+        &mut self,
+        market: MarketId,
+        scope: CancelScope,
+        now: Moment,
+    ) -> Vec<OrderNo> {
         let chosen: Vec<OrderNo> = self
             .open_orders(market)
             .filter(|no| {
@@ -295,7 +300,9 @@ impl Venue {
     /// Moves money in, or out where negative.
     pub fn transfer(&mut self, amount: Decimal, now: Moment) -> Result<(), Refusal> {
         if amount.abs() > MAX_TRANSFER || (self.balance + amount).abs() > MAX_TRANSFER {
-            return Err(parameter(format!("amount {amount} is beyond {MAX_TRANSFER}")));
+            return Err(parameter(format!(
+                "amount {amount} is beyond {MAX_TRANSFER}"
+            )));
         }
         self.balance += amount;
         self.transfers.push(Transfer {

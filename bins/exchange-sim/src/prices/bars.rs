@@ -144,11 +144,21 @@ mod tests {
     #[test]
     fn a_bar_visits_open_extremes_and_close_exactly() {
         for (cells, at) in [
-            ("100,110,95,105,1", [(0, 100), (20, 95), (40, 110), (59, 105)]),
-            ("105,110,95,100,1", [(0, 105), (20, 110), (40, 95), (59, 100)]),
+            (
+                "100,110,95,105,1",
+                [(0, 100), (20, 95), (40, 110), (59, 105)],
+            ),
+            (
+                "105,110,95,100,1",
+                [(0, 105), (20, 110), (40, 95), (59, 100)],
+            ),
         ] {
             for (second, price) in at {
-                assert_eq!(bar(cells).price_at(second), Decimal::from(price), "{cells} at {second}");
+                assert_eq!(
+                    bar(cells).price_at(second),
+                    Decimal::from(price),
+                    "{cells} at {second}"
+                );
             }
         }
     }

@@ -81,15 +81,17 @@ impl Generator {
         let cheap = self.level < self.start * 4 / 5;
         let dear = self.level > self.start * 5 / 4;
         self.regime = match (self.rng.u32(0..10), self.regime) {
-            (0..=3, _) if cheap => Regime::Rising,
-            (0..=3, _) if dear => Regime::Falling,
+            (n, _) if n <= 3 && cheap => Regime::Rising,
+            (n, _) if n <= 3 && dear => Regime::Falling,
             (_, Regime::Crashing) | (0..=2, _) => Regime::Calm,
             (3..=5, _) => Regime::Rising,
             (6..=8, _) => Regime::Falling,
             (_, Regime::Calm | Regime::Rising | Regime::Falling) => Regime::Crashing,
         };
         let character = self.regime.character();
-        let minutes = self.rng.u32(character.least_minutes..=character.most_minutes);
+        let minutes = self
+            .rng
+            .u32(character.least_minutes..=character.most_minutes);
         self.seconds_left = 60 * minutes;
     }
 }

@@ -104,7 +104,13 @@ impl Tape {
 
     /// A tape of replayed bars; `None` without any. The first bar begins with the next whole
     /// market minute; until then the price is its open.
-    pub fn replayed(pace: Pace, tick: Decimal, bars: Vec<Bar>, seed: u64, now_ms: i64) -> Option<Self> {
+    pub fn replayed(
+        pace: Pace,
+        tick: Decimal,
+        bars: Vec<Bar>,
+        seed: u64,
+        now_ms: i64,
+    ) -> Option<Self> {
         let start = bars.first()?.open;
         let path = Path::Replayed {
             first_minute: now_ms.div_euclid(pace.minute_ms) + 1,

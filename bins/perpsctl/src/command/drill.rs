@@ -132,7 +132,7 @@ fn markdown(reports: &[Report]) -> String {
     );
     for report in reports {
         // Writing into a String cannot fail.
-        drop(writeln!(
+        writeln!(
             text,
             "| {} | {} | {} | {} | {} |",
             report.name,
@@ -140,7 +140,8 @@ fn markdown(reports: &[Report]) -> String {
             names(&report.expected),
             names(&report.observed),
             report.result
-        ));
+        )
+        .ok();
     }
     text
 }

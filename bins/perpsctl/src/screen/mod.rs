@@ -11,7 +11,7 @@ mod status;
 pub(crate) use bar::bar;
 pub(crate) use limits::{limit_line, limits};
 pub(crate) use span::span;
-pub(crate) use status::{headline, status};
+pub(crate) use status::status;
 
 /// Bold, for what matters most.
 pub(crate) const BOLD: &str = "\x1b[1m";

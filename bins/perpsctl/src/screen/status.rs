@@ -29,7 +29,7 @@ pub(crate) fn status(picture: &Picture) -> Vec<String> {
 }
 
 /// `TESTNET http://...   REDUCE_ONLY since 12:03:11 UTC: SAFETY_DAILY_LOSS`.
-pub(crate) fn headline(picture: &Picture) -> String {
+fn headline(picture: &Picture) -> String {
     let mode = picture
         .supervisor
         .as_ref()

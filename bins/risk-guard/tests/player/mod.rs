@@ -3,7 +3,11 @@
 //! It speaks the wire with its own few lines, so that a fault of the guard's framing cannot hide
 //! behind the same fault here.
 
-#![allow(dead_code, unused_imports, reason = "each test program uses a part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test program uses a part of it"
+)]
 
 mod peer;
 mod supervisor;

@@ -1,4 +1,5 @@
-//! The reference for editors: JSON Schema, draft 2020-12. It is never wider than the check.
+//! The reference for editors: JSON Schema, draft 2020-12. It helps while typing; the check is the
+//! judge, and refuses more than a schema can say (keys that contradict one another, for one).
 
 use serde_json::{Map, Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use money::{Amount, Price, Qty};
+use money::{Price, Qty};
 use protocol::status::RiskStatus;
 use protocol::{Side, Symbol, Tag};
 
@@ -11,9 +11,10 @@ use crate::{Binaries, BotPlayer, Harness, HarnessSpec, PlayError, Sim, SimSpec, 
 
 /// A simulator, and a harness once it has been started.
 pub(crate) struct Stage {
-    pub(crate) sim: Sim,
-    pub(crate) harness: Option<Harness>,
+    // Dropped in this order: the harness stops while its exchange is still there.
     bot: Option<BotPlayer>,
+    pub(crate) harness: Option<Harness>,
+    pub(crate) sim: Sim,
     binaries: Binaries,
     dir: PathBuf,
     config: String,
@@ -190,12 +191,6 @@ impl Stage {
     /// Fails with a sentence unless something holds.
     pub(crate) fn must(holds: bool, what: impl FnOnce() -> String) -> Result<(), PlayError> {
         if holds { Ok(()) } else { Err(wrong(what())) }
-    }
-
-    /// Moves money out of the account.
-    pub(crate) fn withdraw(&self, amount: &str) -> Result<(), PlayError> {
-        let amount = Amount::parse(amount).map_err(|e| wrong(e.to_string()))?;
-        self.sim.transfer(amount.negated())
     }
 }
 

@@ -1,0 +1,217 @@
+//! From what lies on the disk to an engine that goes on where the last life ended.
+//!
+//! ```text
+//!  nothing            ──▶ new engine, first snapshot                    fresh
+//!  snapshot + tail    ──▶ engine, every record stepped again            restored
+//!  snapshot deleted   ──▶ the same from the archive, new snapshot       reset: the engine lets go
+//!  damaged            ──▶ the best that can be read, nothing written    corrupt: entries blocked
+//! ```
+//! What this room does not do: decide what a reset or a damage means; the engine does, when the
+//! start input tells it.
+
+use std::path::Path;
+
+use protocol::{AccountId, Stamp, VenueMs};
+use risk::{Engine, Genesis, Input, InputKind, SCHEMA_VERSION, Start, State, StoreCondition};
+use state::{Condition, Disk, Identity, OpenError, Options, Recovered, Store, StorePaths, UnixMs};
+use thiserror::Error;
+
+use crate::config::Candidate;
+use crate::journal::Journal;
+use crate::record;
+
+/// Why no guard can run on this state. Nothing was overwritten.
+#[derive(Debug, Error)]
+pub(crate) enum Unusable {
+    /// Another guard owns it.
+    #[error("another risk-guard owns this state")]
+    Held(#[source] OpenError),
+    /// It cannot be opened.
+    #[error("the state cannot be opened")]
+    Open(#[source] OpenError),
+    /// Its first snapshot cannot be written.
+    #[error("the first state cannot be written")]
+    Write(#[source] state::StoreError),
+}
+
+/// An engine with its journal.
+pub(crate) struct Opened {
+    pub(crate) engine: Engine,
+    pub(crate) journal: Journal,
+    /// What the start input says about it.
+    pub(crate) condition: StoreCondition,
+    /// The stamp of the last input of the life before.
+    pub(crate) last_stamp: Option<Stamp>,
+}
+
+/// Opens the state of this config below `dir`. `begin` is when a new lineage would begin.
+pub(crate) fn open(
+    config: &Candidate,
+    dir: &Path,
+    begin: Stamp,
+    wall: VenueMs,
+) -> Result<Opened, Unusable> {
+    let paths = StorePaths::new(config.state_file(dir));
+    let identity = Identity {
+        account: config.account().to_owned(),
+        mode: config.mode.to_string(),
+        schema: SCHEMA_VERSION,
+    };
+    let now = UnixMs(wall.0);
+    let (mut store, recovered) =
+        Store::open(Box::new(Disk), &paths, &identity, Options::default(), now).map_err(
+            |error| match error {
+                OpenError::Locked { .. } => Unusable::Held(error),
+                OpenError::NotAFile { .. }
+                | OpenError::NotADirectory { .. }
+                | OpenError::NoDirectory { .. }
+                | OpenError::Exposed { .. }
+                | OpenError::NotPermitted { .. }
+                | OpenError::ReadOnly { .. }
+                | OpenError::TooBig { .. }
+                | OpenError::NotOurs { .. }
+                | OpenError::Foreign { .. }
+                | OpenError::Newer { .. }
+                | OpenError::Io { .. } => Unusable::Open(error),
+            },
+        )?;
+    for note in &recovered.notes {
+        tracing::warn!("{note}");
+    }
+    let replayed = replay(&recovered, config, begin);
+    let condition = match (&recovered.condition, replayed.damage) {
+        (Condition::Corrupt(damage), _) => StoreCondition::Corrupt(damage.to_string()),
+        (_, Some(why)) => StoreCondition::Corrupt(why),
+        (Condition::Fresh, None) => StoreCondition::Fresh,
+        (Condition::Restored, None) => StoreCondition::Restored,
+        (Condition::SnapshotDeleted { archived_to }, None) => {
+            tracing::warn!(
+                archive = %archived_to.display(),
+                "the state file was deleted before this start; what was there is archived"
+            );
+            StoreCondition::Reset
+        }
+    };
+    let journal = match &condition {
+        StoreCondition::Corrupt(why) => Journal::sealed(store, why.clone(), begin.boot),
+        StoreCondition::Restored => Journal::new(store, begin.boot),
+        StoreCondition::Fresh | StoreCondition::Reset => {
+            store
+                .snapshot(now, replayed.engine.state())
+                .map_err(Unusable::Write)?;
+            Journal::new(store, begin.boot)
+        }
+    };
+    Ok(Opened {
+        engine: replayed.engine,
+        journal,
+        condition,
+        last_stamp: replayed.last_stamp,
+    })
+}
+
+struct Replayed {
+    engine: Engine,
+    last_stamp: Option<Stamp>,
+    damage: Option<String>,
+}
+
+/// Steps every record again; the effects were told in the life before, or never.
+fn replay(recovered: &Recovered, config: &Candidate, begin: Stamp) -> Replayed {
+    let mut damage = None;
+    let mut last_stamp = None;
+    let mut records = recovered.tail.iter().peekable();
+    let stored = recovered.snapshot.as_ref().map(|snapshot| {
+        serde_json::from_str::<State>(snapshot.state.get()).map_err(|error| {
+            format!(
+                "the state of {} cannot be read: {error}",
+                snapshot.written_at
+            )
+        })
+    });
+    let mut engine = match stored {
+        Some(Ok(state)) => {
+            last_stamp = Some(last_stamp_of(&state));
+            Engine::resume(state)
+        }
+        Some(Err(why)) => {
+            damage = Some(why);
+            records.by_ref().for_each(drop);
+            Engine::new(genesis(config, begin))
+        }
+        None => {
+            // A lineage that is whole in the journal begins with its first start.
+            let first = records
+                .peek()
+                .map(|first| (first.seq, record::decode(first.payload)));
+            match first {
+                None => Engine::new(genesis(config, begin)),
+                Some((
+                    1,
+                    Ok(Input {
+                        stamp,
+                        kind: InputKind::Start(start),
+                    }),
+                )) => Engine::new(genesis_of(&start, config, stamp)),
+                Some((seq, _)) => {
+                    damage = Some(format!(
+                        "no snapshot is left and the journal begins with record {seq}; restore a \
+                         backup, or delete the journal as well to begin anew"
+                    ));
+                    records.by_ref().for_each(drop);
+                    Engine::new(genesis(config, begin))
+                }
+            }
+        }
+    };
+    for found in records {
+        match record::decode(found.payload) {
+            Ok(input) => {
+                last_stamp = Some(input.stamp);
+                drop(engine.step(&input));
+            }
+            Err(error) => {
+                damage = Some(format!(
+                    "record {} of the journal cannot be read: {error}",
+                    found.seq
+                ));
+                break;
+            }
+        }
+    }
+    Replayed {
+        engine,
+        last_stamp,
+        damage,
+    }
+}
+
+fn genesis(config: &Candidate, stamp: Stamp) -> Genesis {
+    Genesis {
+        stamp,
+        mode: config.mode,
+        account: AccountId::new(config.account()).ok(),
+        generation: config.generation,
+        limits: config.config.limits.clone(),
+    }
+}
+
+/// The genesis of a lineage from its first start: the two carry the same stamp.
+fn genesis_of(start: &Start, config: &Candidate, stamp: Stamp) -> Genesis {
+    Genesis {
+        stamp,
+        mode: start.mode,
+        account: AccountId::new(config.account()).ok(),
+        generation: start.generation,
+        limits: start.limits.clone(),
+    }
+}
+
+fn last_stamp_of(state: &State) -> Stamp {
+    let clock = state.clock;
+    Stamp {
+        venue: clock.venue,
+        boot: clock.boot,
+        boot_id: clock.boot_id,
+    }
+}

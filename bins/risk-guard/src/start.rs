@@ -1,0 +1,137 @@
+//! From birth to ready: the first config, the state, the start input.
+//!
+//! ```text
+//!  inherited ──▶ first prepare + commit ──▶ state opened, replayed ──▶ start input, durable ──▶ ready
+//! ```
+//! The guard serves nobody before it is ready; clients queue at its socket. What this room does
+//! not do: judge what the state says.
+
+use std::os::fd::AsFd as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use daemon::child::{Control, Step, Steps};
+use daemon::clock;
+use daemon::deployment::Deployment;
+use daemon::inherited::Inherited;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use protocol::Stamp;
+use protocol::control::{EXIT_CONFIG, EXIT_FAILURE, Report};
+use protocol::frame::Empty;
+use risk::{Input, InputKind, Start, StoreCondition};
+
+use crate::alerts_out::AlertsOut;
+use crate::config::{self, Candidate};
+use crate::connections::Connections;
+use crate::gateway_seat::GatewaySeat;
+use crate::guard::{Answer, Guard};
+use crate::recovery::{self, Unusable};
+use crate::run;
+use crate::venue_time::VenueTime;
+use crate::wire::READ_BYTES;
+
+/// Lives one life of the guard.
+pub(crate) fn live(inherited: Inherited, new_session: bool) -> anyhow::Result<ExitCode> {
+    let listener = inherited
+        .listener
+        .context("the supervisor passed no listening socket on")?;
+    let peers = Connections::new(listener).context("cannot serve run/guard.sock")?;
+    let mut control = Control::over(inherited.control).context("cannot use the control channel")?;
+    let mut steps = Steps::default();
+    let Some(in_force) = first_config(&mut control, &mut steps) else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let (wall, boot) = (clock::wall_now(), clock::boot_now());
+    let begin = VenueTime::start(wall, boot, clock::boot_id(), None).stamp(boot);
+    let (mut guard, store) = match open(inherited.dir, peers, control, steps, in_force, begin) {
+        Ok(opened) => opened,
+        Err(failed) => return Ok(failed),
+    };
+    // A lineage's genesis and its first start carry the same stamp, so that the journal alone
+    // leads back to it.
+    let stamp = match store {
+        StoreCondition::Fresh => begin,
+        StoreCondition::Restored | StoreCondition::Reset | StoreCondition::Corrupt(_) => {
+            guard.time.stamp(boot)
+        }
+    };
+    let start = Start {
+        generation: guard.in_force.generation,
+        limits: guard.in_force.config.limits.clone(),
+        mode: guard.in_force.mode,
+        new_session,
+        store,
+    };
+    let kind = InputKind::Start(Box::new(start));
+    guard.step_at(Input { stamp, kind }, None, Answer::Nobody);
+    guard.settle();
+    guard
+        .control
+        .report(&Report::Applied(guard.in_force.generation));
+    guard.control.report(&Report::Ready(Empty {}));
+    Ok(run::run(guard))
+}
+
+/// Waits for the first generation; `None` if the supervisor says stop or is gone before.
+fn first_config(control: &mut Control, steps: &mut Steps<Candidate>) -> Option<Candidate> {
+    loop {
+        let mut fds = [PollFd::new(control.as_fd(), PollFlags::POLLIN)];
+        // Interrupted or not: the next read shows what there is.
+        drop(poll(&mut fds, PollTimeout::NONE));
+        for order in control.orders()? {
+            let check = |prepare: &_| config::check(prepare, None).map_err(|e| e.to_string());
+            let (answer, step) = steps.on(order, check);
+            if let Some(answer) = answer {
+                control.report(&answer);
+            }
+            match step {
+                Some(Step::Apply(_, candidate)) => return Some(candidate),
+                Some(Step::Stop) => return None,
+                None => {}
+            }
+        }
+    }
+}
+
+fn open(
+    dir: PathBuf,
+    peers: Connections,
+    mut control: Control,
+    steps: Steps<Candidate>,
+    in_force: Candidate,
+    begin: Stamp,
+) -> Result<(Guard, StoreCondition), ExitCode> {
+    let wall = clock::wall_now();
+    let opened = match recovery::open(&in_force, &dir, begin, wall) {
+        Ok(opened) => opened,
+        Err(error) => {
+            let code = match error {
+                // The one who holds it may be about to end.
+                Unusable::Held(_) => EXIT_FAILURE,
+                Unusable::Open(_) | Unusable::Write(_) => EXIT_CONFIG,
+            };
+            let why = format!("{:#}", anyhow::Error::new(error));
+            tracing::error!("{why}");
+            control.report(&Report::Failing(why));
+            return Err(ExitCode::from(code));
+        }
+    };
+    let guard = Guard {
+        alerts: AlertsOut::new(Deployment::at(&dir).alerts_socket()),
+        engine: opened.engine,
+        journal: opened.journal,
+        time: VenueTime::start(wall, clock::boot_now(), begin.boot_id, opened.last_stamp),
+        dir,
+        in_force,
+        control,
+        steps,
+        peers,
+        seat: GatewaySeat::default(),
+        held: Vec::new(),
+        ended: Vec::new(),
+        told_fault: None,
+        scratch: vec![0; READ_BYTES],
+    };
+    Ok((guard, opened.condition))
+}
