@@ -1,149 +1,343 @@
-//! The engine: one step from an input to its effects.
+//! The one entry point: an input in, its effects out.
 
-use std::collections::VecDeque;
+use protocol::guard::{Command, GuardWelcome, Observation, Observe};
+use protocol::status::{RiskStatus, TradingState};
+use protocol::{BootMs, Severity, Stamp, Tag, VenueMs};
 
-use protocol::guard::{GuardWelcome, Lease, VerbDone};
-use protocol::status::{Account, RiskStatus, SCHEMA_VERSION, Session};
-use protocol::{Alert, BootMs, Context, Decision, Denial, SessionId, Stamp, Tag};
+use crate::effects::{Effects, Event};
+use crate::input::{Genesis, Input, InputKind, Start, StoreCondition};
+use crate::names;
+use crate::state::{Book, Day, Given, Ingested, Intents, Session, State, VenueView, WalletBook};
+use crate::{Clock, trips};
 
-use crate::{Effects, Genesis, Input, InputKind, State};
+/// Executions and rows are asked for from a little before the last one that was told.
+const OVERLAP_MS: i64 = 60_000;
 
-/// The state and what is derived from it.
+/// The engine: a state, and the step that moves it.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    state: State,
+    pub(crate) state: State,
 }
 
 impl Engine {
-    /// The engine of a first start. Step it with `Start` next.
+    /// The beginning of a lineage.
     pub fn new(genesis: Genesis) -> Self {
-        Self::from_state(State::genesis(genesis))
-    }
-
-    /// The engine of a state that was written down.
-    pub fn from_state(state: State) -> Self {
+        let stamp = genesis.stamp;
+        let clock = Clock::beginning(stamp);
+        let state = State {
+            lineage: names::lineage(stamp.venue),
+            began: stamp.venue,
+            mode: genesis.mode,
+            account: genesis.account,
+            generation: genesis.generation,
+            limits: genesis.limits,
+            clock,
+            given: Given::default(),
+            halted: None,
+            frozen: None,
+            state_since: stamp.venue,
+            session: Session {
+                id: protocol::SessionId(1),
+                started: stamp.venue,
+                started_elapsed: 0,
+                trades: 0,
+                sent: 0,
+                refused: 0,
+            },
+            day: Day::blank(stamp.venue.day()),
+            loss_streak: 0,
+            wallet: WalletBook::default(),
+            book: Book::default(),
+            reservations: std::collections::BTreeMap::new(),
+            amends: std::collections::BTreeMap::new(),
+            intents: Intents::default(),
+            openings: std::collections::VecDeque::new(),
+            trips: std::collections::BTreeMap::new(),
+            refusals_told: std::collections::BTreeMap::new(),
+            commands: std::collections::BTreeMap::new(),
+            outbox: std::collections::VecDeque::new(),
+            ingested: Ingested::default(),
+            venue: VenueView {
+                gateway: false,
+                synced: false,
+                compared: false,
+                condition: StoreCondition::Fresh,
+                positions_elapsed: None,
+                orders_elapsed: None,
+                skew_ms: None,
+                banned_until: None,
+                access_denied: None,
+                stale_candles: std::collections::BTreeMap::new(),
+            },
+            store_fault: None,
+        };
         Self { state }
     }
 
-    /// One step. Journal the input, then act on the effects.
+    /// An engine that goes on where a state was written down.
+    pub const fn resume(state: State) -> Self {
+        Self { state }
+    }
+
+    /// Takes an input in. The caller journals it before it acts on the effects.
     pub fn step(&mut self, input: &Input) -> Effects {
-        self.state.clock = self.state.clock.at(input.stamp);
         let mut effects = Effects::default();
+        let before = self.trading_state();
+        self.state.clock = self.state.clock.at(input.stamp);
+        self.roll_day();
         match &input.kind {
-            InputKind::Start(start) => {
-                self.state.generation = start.generation;
-                self.state.limits = start.limits.clone();
-                effects.must_be_durable = true;
-            }
+            InputKind::Start(start) => self.start(start, &mut effects),
             InputKind::Limits(new) => {
                 self.state.generation = new.generation;
                 self.state.limits = new.limits.clone();
                 effects.must_be_durable = true;
             }
-            InputKind::Authorize(_) | InputKind::AuthorizeAmend(_) => {
-                effects.decision = Some(Decision::Denied(Denial {
-                    tag: Tag::StaleData,
-                    message: "waiting for the venue to be read".to_owned(),
-                    context: Context::new(),
-                }));
-            }
-            InputKind::Operator(verb) => {
-                effects.must_be_durable = true;
-                effects.verb = Some(VerbDone {
-                    message: format!("{} said {:?}", verb.by, verb.verb),
-                    state: self.state.trading,
-                });
-            }
-            InputKind::AlertTaken { id } => self.state.outbox.retain(|alert| alert.id != *id),
-            InputKind::Outcome(_) | InputKind::Lookup(_) | InputKind::CommandResult(_) => {
-                effects.must_be_durable = true;
-            }
-            InputKind::GatewayJoined
-            | InputKind::GatewayLost
-            | InputKind::Observe(_)
-            | InputKind::StoreFault(_)
-            | InputKind::Tick => {}
+            InputKind::GatewayJoined => self.gateway_joined(),
+            InputKind::GatewayLost => self.gateway_lost(&mut effects),
+            InputKind::Authorize(intent) => self.authorize(intent, &mut effects),
+            InputKind::AuthorizeAmend(amend) => self.authorize_amend(amend, &mut effects),
+            InputKind::Outcome(report) => self.outcome(report, &mut effects),
+            InputKind::Lookup(lookup) => self.lookup(lookup, &mut effects),
+            InputKind::Observe(observe) => self.observe(observe, &mut effects),
+            InputKind::CommandResult(result) => self.command_result(result, &mut effects),
+            InputKind::Operator(word) => self.operate(word, &mut effects),
+            InputKind::AlertTaken { id } => self.state.outbox.retain(|event| event.id != *id),
+            InputKind::StoreFault(fault) => self.state.store_fault.clone_from(fault),
+            InputKind::Tick => {}
+        }
+        self.expire_approvals(&mut effects);
+        trips::evaluate(self, &mut effects);
+        self.explain_verb(&mut effects);
+        if self.trading_state() != before {
+            self.state.state_since = self.state.clock.venue;
         }
         effects
     }
 
-    /// The boot clock at which the next `Tick` is needed; `None` if nothing waits for time.
+    /// What may be sent now.
+    pub fn trading_state(&self) -> TradingState {
+        if self.state.frozen.is_some() {
+            TradingState::Frozen
+        } else if self.state.halted.is_some() {
+            TradingState::Halted
+        } else if self.state.trips.is_empty() {
+            TradingState::Active
+        } else {
+            TradingState::ReduceOnly
+        }
+    }
+
+    /// When the next [`InputKind::Tick`] is needed, by the boot clock.
     pub fn deadline(&self) -> Option<BootMs> {
-        None
+        let clock = &self.state.clock;
+        let approvals = self.approval_deadlines();
+        let trips = trips::deadlines(self);
+        approvals
+            .chain(trips)
+            .min()
+            .map(|elapsed| clock.boot_at(elapsed))
     }
 
-    /// What a gateway may do until when, told by the guard every now and then.
-    pub fn lease(&self, now: BootMs) -> Lease {
-        Lease {
-            until: now.after(self.state.limits.lease_ms),
-            state: self.state.trading,
-        }
-    }
-
-    /// What a new gateway must know. Ask after the step of its `GatewayJoined`.
-    pub fn welcome(&self) -> GuardWelcome {
-        GuardWelcome {
-            unresolved: Vec::new(),
-            executions_since: self.state.clock.venue,
-            closed_since: self.state.clock.venue,
-            banned_until: None,
-            state: self.state.trading,
-        }
-    }
-
-    /// How things stand at this moment.
+    /// How things stand at a moment; the state itself is not moved.
     pub fn status(&self, now: Stamp) -> RiskStatus {
-        RiskStatus {
-            schema_version: SCHEMA_VERSION,
-            mode: self.state.mode,
-            state: self.state.trading,
-            since: self.state.trading_since,
-            now: now.venue,
-            generation: self.state.generation,
-            synced: false,
-            waiting_for: vec!["the venue to be read".to_owned()],
-            trips: Vec::new(),
-            session: Session {
-                id: SessionId(1),
-                started: self.state.trading_since,
-                age_ms: 0,
-                trades: 0,
-                live_openers: 0,
-                sent: 0,
-                refused: 0,
-            },
-            limits: Vec::new(),
-            account: Account {
-                equity: None,
-                balance: None,
-                age_ms: None,
-                peak: None,
-                drawdown: None,
-                day_open: None,
-                realised_today: money::Amount::ZERO,
-                fees_today: money::Amount::ZERO,
-                funding_today: money::Amount::ZERO,
-                unrealised: None,
-                margin_ratio: None,
-                loss_streak: 0,
-            },
-            positions: Vec::new(),
-            open_orders: 0,
-            opening_orders: 0,
-            unresolved: 0,
-            commands: Vec::new(),
-            state_fault: None,
-            alerts_waiting: 0,
+        crate::status::status(self, self.state.clock.at(now))
+    }
+
+    /// What a new gateway must know.
+    pub fn welcome(&self) -> GuardWelcome {
+        let state = &self.state;
+        let day_start = VenueMs(state.began.day().saturating_mul(VenueMs::DAY_MS));
+        let since = |until: Option<VenueMs>| {
+            until.map_or(day_start, |until| {
+                VenueMs(until.0.saturating_sub(OVERLAP_MS))
+            })
+        };
+        GuardWelcome {
+            unresolved: self.unresolved(),
+            executions_since: since(state.ingested.executions_until),
+            closed_since: since(state.ingested.closed_until),
+            banned_until: state.venue.banned_until,
+            state: self.trading_state(),
         }
     }
 
-    /// The state, to be written down.
+    /// Commands that the gateway has not confirmed, oldest first; under a freeze only what an
+    /// operator said in so many words.
+    pub fn commands(&self) -> impl Iterator<Item = Command> + '_ {
+        let frozen = self.state.frozen.is_some();
+        let pending = self.state.commands.iter();
+        pending
+            .filter(move |(_, command)| command.explicit || !frozen)
+            .map(|(id, command)| Command {
+                command_id: *id,
+                what: command.what.clone(),
+            })
+    }
+
+    /// Alerts that the alert-forwarder has not taken, oldest first.
+    pub fn outbox(&self) -> impl Iterator<Item = &Event> {
+        self.state.outbox.iter()
+    }
+
+    /// The whole memory.
     pub const fn state(&self) -> &State {
         &self.state
     }
 
-    /// Alerts that the alert-forwarder has not taken yet, oldest first. Send them until it has.
-    pub const fn outbox(&self) -> &VecDeque<Alert> {
-        &self.state.outbox
+    fn start(&mut self, start: &Start, effects: &mut Effects) {
+        let state = &mut self.state;
+        state.generation = start.generation;
+        state.limits = start.limits.clone();
+        state.mode = start.mode;
+        state.venue.gateway = false;
+        state.venue.synced = false;
+        state.venue.compared = false;
+        state.venue.condition = start.store.clone();
+        state.store_fault = None;
+        effects.must_be_durable = true;
+        match &start.store {
+            StoreCondition::Fresh => {}
+            StoreCondition::Restored => self.say_restored(effects),
+            StoreCondition::Reset => self.let_go(effects),
+            StoreCondition::Corrupt(why) => {
+                trips::begin(
+                    self,
+                    Tag::StateCorrupt,
+                    why.clone(),
+                    protocol::Context::new(),
+                    None,
+                    effects,
+                );
+            }
+        }
+        self.gateway_lost(effects);
+        if start.new_session {
+            self.new_session(effects);
+        }
+        if let Some(record) = self.state.trips.get(&Tag::ReconBlock).cloned() {
+            let message = format!("still blocked since an earlier start: {}", record.message);
+            self.tell(
+                Tag::ReconBlock,
+                Tag::ReconBlock.severity(),
+                message,
+                record.context,
+                true,
+                effects,
+            );
+        }
+    }
+
+    fn say_restored(&mut self, effects: &mut Effects) {
+        let session = self.state.session;
+        let message = format!(
+            "state restored: session {}, {} trades, streak {}, {} unresolved approvals",
+            session.id,
+            session.trades,
+            self.state.loss_streak,
+            self.state.reservations.len()
+        );
+        let context = protocol::Context::new()
+            .with("session", session.id)
+            .with("trades", session.trades)
+            .with("streak", self.state.loss_streak);
+        self.tell(
+            Tag::StateLoad,
+            Severity::Info,
+            message,
+            context,
+            false,
+            effects,
+        );
+    }
+
+    /// What a deletion of the state file resets: peak, daily loss, streak and session. What would
+    /// let orders be doubled or a stop be lifted stays.
+    fn let_go(&mut self, effects: &mut Effects) {
+        let clock = self.state.clock;
+        self.state.wallet.peak = None;
+        self.state.day.cash_base = self.state.day.cash;
+        self.state.day.closed_base = self.state.day.closed_pnl;
+        self.state.loss_streak = 0;
+        for tag in [
+            Tag::CircuitBreaker,
+            Tag::DailyLoss,
+            Tag::Drawdown,
+            Tag::SessionTrades,
+            Tag::SessionRuntime,
+        ] {
+            self.state.trips.remove(&tag);
+        }
+        let session = &mut self.state.session;
+        session.id = protocol::SessionId(session.id.0.saturating_add(1));
+        session.started = clock.venue;
+        session.started_elapsed = clock.elapsed_ms;
+        (session.trades, session.sent, session.refused) = (0, 0, 0);
+        let message = "the state file was deleted: peak, daily loss, streak and session start fresh; \
+                       halt, freeze, unresolved approvals, watermarks and bans were kept";
+        let severity = Tag::StateReset.severity();
+        self.tell(
+            Tag::StateReset,
+            severity,
+            message.to_owned(),
+            protocol::Context::new(),
+            true,
+            effects,
+        );
+    }
+
+    fn gateway_joined(&mut self) {
+        self.state.venue.gateway = true;
+        self.state.venue.synced = false;
+    }
+
+    fn gateway_lost(&mut self, effects: &mut Effects) {
+        self.state.venue.gateway = false;
+        self.state.venue.synced = false;
+        self.doubt_unreported(effects);
+    }
+
+    fn observe(&mut self, observe: &Observe, effects: &mut Effects) {
+        let elapsed = self.state.clock.elapsed_at(observe.begun_boot);
+        let begun = observe.begun;
+        match &observe.what {
+            Observation::Instruments(all) => self.note_instruments(all),
+            Observation::Tickers(all) => self.note_tickers(all, elapsed),
+            Observation::Wallet(wallet) => self.note_wallet(wallet, begun, elapsed),
+            Observation::Positions(all) => self.note_positions(all, begun, elapsed, effects),
+            Observation::OpenOrders(all) => self.note_open_orders(all, begun, elapsed, effects),
+            Observation::Orders(all) => {
+                for order in all {
+                    self.order_news(order, effects);
+                }
+            }
+            Observation::Executions(all) => {
+                for execution in all {
+                    self.book_execution(execution, effects);
+                }
+            }
+            Observation::ExecutionsComplete(until) => self.executions_complete(*until, effects),
+            Observation::ClosedTrades(all) => {
+                for trade in all {
+                    self.count_close(trade, effects);
+                }
+            }
+            Observation::Synced => self.synced(effects),
+            Observation::ClockSkew(skew) => self.state.venue.skew_ms = Some(*skew),
+            Observation::Banned(until) => {
+                self.state.venue.banned_until = self.state.venue.banned_until.max(Some(*until));
+                effects.must_be_durable = true;
+            }
+            Observation::AccessDenied(why) => self.state.venue.access_denied.clone_from(why),
+            Observation::CandlesStale { symbol, why } => {
+                self.note_candles(*symbol, why.as_deref(), effects);
+            }
+        }
+    }
+
+    fn roll_day(&mut self) {
+        let today = self.state.clock.day();
+        if today > self.state.day.number {
+            self.state.day = Day::blank(today);
+        }
     }
 }

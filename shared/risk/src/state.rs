@@ -1,55 +1,451 @@
-//! All that the engine remembers.
+//! Everything the engine remembers. It is what an operator reads in `perps_state.json`
+//! (`docs/state.md` describes it field by field), and its size is bounded whatever the history.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use protocol::status::TradingState;
-use protocol::{AccountId, Alert, Generation, Mode, VenueMs};
+use money::{Amount, Price, Qty, Ratio};
+use protocol::guard::CommandKind;
+use protocol::venue::{Instrument, Order, Position, Wallet};
+use protocol::{
+    AccountId, Approval, ApprovalId, CommandId, Context, ExecId, Generation, Intent, IntentId,
+    Mode, OrderId, OrderLinkId, Outcome, SessionId, Side, Symbol, Tag, VenueMs,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::{Clock, Genesis, Limits, names};
+use crate::{Clock, Event, Limits, StoreCondition};
 
-/// The version of [`State`]'s shape.
+/// The version of this shape.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// All that the engine remembers; what an operator reads in `perps.stateFile`.
+/// The engine's whole memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    /// [`SCHEMA_VERSION`].
-    pub schema_version: u32,
-    /// Names this line of states; part of every order link id.
+    /// Names this history: part of every order link id.
     pub lineage: String,
+    /// When it began, venue time.
+    pub began: VenueMs,
     /// Testnet or mainnet.
     pub mode: Mode,
     /// The account, where it is known.
     pub account: Option<AccountId>,
-    /// The engine's time.
-    pub clock: Clock,
     /// The config generation judged under.
     pub generation: Generation,
     /// Its limits.
     pub limits: Limits,
-    /// The trading state after the last input.
-    pub trading: TradingState,
-    /// Since when, venue time.
-    pub trading_since: VenueMs,
-    /// Alerts the alert-forwarder has not taken yet, oldest first.
-    pub outbox: VecDeque<Alert>,
+    /// Where the clocks stand.
+    pub clock: Clock,
+    /// Approvals, events and commands given so far.
+    pub given: Given,
+    /// The kill switch, since when.
+    pub halted: Option<VenueMs>,
+    /// The freeze, since when.
+    pub frozen: Option<VenueMs>,
+    /// Since when the trading state is what it is.
+    pub state_since: VenueMs,
+    /// The session.
+    pub session: Session,
+    /// The UTC day's money.
+    pub day: Day,
+    /// Losing closes in a row.
+    pub loss_streak: u32,
+    /// The wallet and what follows from it.
+    pub wallet: WalletBook,
+    /// Positions and orders.
+    pub book: Book,
+    /// Approvals that are not over, and what they reserve.
+    pub reservations: BTreeMap<ApprovalId, Reservation>,
+    /// Approved changes of resting orders whose outcome is not known.
+    pub amends: BTreeMap<ApprovalId, AmendUnderWay>,
+    /// Intents that are remembered.
+    pub intents: Intents,
+    /// When the last opening orders were approved (elapsed milliseconds).
+    pub openings: VecDeque<u64>,
+    /// What blocks entries.
+    pub trips: BTreeMap<Tag, TripRecord>,
+    /// When a refusal was last alerted, by tag and symbol (elapsed milliseconds).
+    pub refusals_told: BTreeMap<Tag, BTreeMap<Symbol, u64>>,
+    /// Commands the gateway has not confirmed.
+    pub commands: BTreeMap<CommandId, PendingCommand>,
+    /// Alerts the alert-forwarder has not taken, oldest first.
+    pub outbox: VecDeque<Event>,
+    /// What has been counted already.
+    pub ingested: Ingested,
+    /// How far the venue has been read.
+    pub venue: VenueView,
+    /// Why the state cannot be written, if it cannot.
+    pub store_fault: Option<String>,
 }
 
-impl State {
-    /// The state of a first start.
-    pub fn genesis(genesis: Genesis) -> Self {
+/// Counters of given names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// Approvals.
+    pub approvals: u64,
+    /// Events.
+    pub events: u64,
+    /// Commands.
+    pub commands: u64,
+}
+
+/// The session's counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Which.
+    pub id: SessionId,
+    /// When it began, venue time.
+    pub started: VenueMs,
+    /// When it began, elapsed milliseconds.
+    pub started_elapsed: u64,
+    /// Opening intents that have executed.
+    pub trades: u32,
+    /// Orders the venue accepted.
+    pub sent: u64,
+    /// Orders refused here.
+    pub refused: u64,
+}
+
+/// The money of one UTC day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Day {
+    /// Days since 1970-01-01.
+    pub number: i64,
+    /// Cash result of the day's executions: PnL of what was closed, less every fee and funding.
+    pub cash: Amount,
+    /// Fees paid.
+    pub fees: Amount,
+    /// Funding paid.
+    pub funding: Amount,
+    /// Sum of the day's closed-PnL rows.
+    pub closed_pnl: Amount,
+    /// Confirmed deposits less withdrawals.
+    pub flows: Amount,
+    /// `cash` when the operator last reset the daily loss: the allowance counts from there.
+    pub cash_base: Amount,
+    /// The same for `closed_pnl`.
+    pub closed_base: Amount,
+}
+
+impl Day {
+    /// A day without trades.
+    pub const fn blank(number: i64) -> Self {
         Self {
-            schema_version: SCHEMA_VERSION,
-            lineage: names::lineage(genesis.stamp.venue),
-            mode: genesis.mode,
-            account: genesis.account,
-            clock: Clock::beginning(genesis.stamp),
-            generation: genesis.generation,
-            limits: genesis.limits,
-            trading: TradingState::ReduceOnly,
-            trading_since: genesis.stamp.venue,
-            outbox: VecDeque::new(),
+            number,
+            cash: Amount::ZERO,
+            fees: Amount::ZERO,
+            funding: Amount::ZERO,
+            closed_pnl: Amount::ZERO,
+            flows: Amount::ZERO,
+            cash_base: Amount::ZERO,
+            closed_base: Amount::ZERO,
         }
     }
+}
+
+/// The wallet as last read, its peak, and the balance it should have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalletBook {
+    /// The last read.
+    pub last: Option<WalletRead>,
+    /// The highest equity that drawdown counts from.
+    pub peak: Option<Amount>,
+    /// A balance that executions have been reconciled with.
+    pub anchor: Option<BalanceAt>,
+    /// A read that waits until all executions up to it have been told.
+    pub unverified: Option<WalletRead>,
+    /// Since when the balance is not explained, elapsed milliseconds.
+    pub suspicious_since: Option<u64>,
+    /// What the operator has not confirmed yet.
+    pub unconfirmed_flow: Amount0,
+    /// Cash results since the anchor, oldest first.
+    pub recent_cash: VecDeque<CashAt>,
+    /// Initial margin of openings that the last read may not hold yet.
+    pub margin_not_seen: BTreeMap<ApprovalId, MarginAt>,
+}
+
+/// An amount that is nothing unless said otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Amount0(pub Amount);
+
+impl Default for Amount0 {
+    fn default() -> Self {
+        Self(Amount::ZERO)
+    }
+}
+
+/// One read of the wallet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalletRead {
+    /// When it was begun, venue time.
+    pub begun: VenueMs,
+    /// When it was begun, elapsed milliseconds.
+    pub elapsed: u64,
+    /// What it said.
+    pub wallet: Wallet,
+}
+
+/// A balance at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BalanceAt {
+    /// Venue time.
+    pub at: VenueMs,
+    /// The balance.
+    pub balance: Amount,
+}
+
+/// A cash result at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CashAt {
+    /// Venue time.
+    pub at: VenueMs,
+    /// Received, less paid.
+    pub cash: Amount,
+}
+
+/// Margin that an approval may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarginAt {
+    /// When it was granted, elapsed milliseconds.
+    pub elapsed: u64,
+    /// Initial margin.
+    pub margin: Amount,
+}
+
+/// Positions and orders, our own count and the venue's word.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Book {
+    /// Our positions, from executions.
+    pub positions: BTreeMap<Symbol, Held>,
+    /// Prices by which positions are valued.
+    pub marks: BTreeMap<Symbol, MarkAt>,
+    /// Instruments that may be traded.
+    pub instruments: BTreeMap<Symbol, Instrument>,
+    /// Leverage as the venue last reported it.
+    pub leverage: BTreeMap<Symbol, Ratio>,
+    /// The venue's positions that are not flat.
+    pub venue_positions: BTreeMap<Symbol, Position>,
+    /// Legs of hedge mode, which have no place in this book.
+    pub hedge_legs: Vec<Position>,
+    /// The venue's open orders that are not of this book's making.
+    pub foreign_orders: BTreeMap<OrderId, Order>,
+    /// Foreign orders that the operator has acknowledged.
+    pub acknowledged: BTreeSet<OrderId>,
+    /// When the last execution of a symbol was, venue time.
+    pub last_execution: BTreeMap<Symbol, VenueMs>,
+    /// Since when, in venue time, a symbol's positions disagree.
+    pub disagreeing: BTreeMap<Symbol, VenueMs>,
+    /// Fills of orders whose approval is not known yet.
+    pub orphan_fills: BTreeMap<OrderId, Qty>,
+    /// Something in the book could not be computed.
+    pub fault: Option<String>,
+}
+
+/// One position of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Long (`buy`) or short (`sell`).
+    pub side: Side,
+    /// Size.
+    pub size: Qty,
+    /// What it cost: size times average entry price.
+    pub cost: Amount,
+    /// Taken over at start-up.
+    pub adopted: bool,
+}
+
+/// A mark price and when it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkAt {
+    /// The price.
+    pub price: Price,
+    /// Elapsed milliseconds.
+    pub elapsed: u64,
+}
+
+/// One approval that is not over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reservation {
+    /// What was approved.
+    pub approval: Approval,
+    /// Where its order stands.
+    pub stage: Stage,
+    /// When it was approved, venue time.
+    pub granted: VenueMs,
+    /// When it was approved, elapsed milliseconds.
+    pub granted_elapsed: u64,
+    /// When the request was signed, venue time.
+    pub signed: Option<VenueMs>,
+    /// The venue's id of its order.
+    pub order_id: Option<OrderId>,
+    /// Executed quantity that is in our positions.
+    pub booked: Qty,
+    /// Counted as a trade of the session.
+    pub counted: bool,
+    /// When the first look-up that counts found nothing, venue time.
+    pub missed: Option<VenueMs>,
+}
+
+/// Where an approved order stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Approved; no outcome yet.
+    Approved,
+    /// Nobody knows whether it arrived.
+    Ambiguous,
+    /// The venue has it.
+    Live,
+    /// It is over, having filled this much; executions may still be on their way.
+    Over {
+        /// Executed quantity by the venue's word.
+        filled: Qty,
+        /// When it ended, venue time.
+        at: VenueMs,
+    },
+}
+
+/// An approved change of a resting order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AmendUnderWay {
+    /// The order's own approval.
+    pub order: ApprovalId,
+    /// The order as it was.
+    pub before: Intent,
+    /// The order as it would be.
+    pub after: Intent,
+    /// When it was approved, elapsed milliseconds.
+    pub granted_elapsed: u64,
+}
+
+/// Intents that are remembered, so that a repeat sends nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intents {
+    /// By name.
+    pub known: BTreeMap<IntentId, KnownIntent>,
+    /// Oldest first.
+    pub order: VecDeque<IntentId>,
+    /// Intents made up to here may have been forgotten.
+    pub horizon: Option<VenueMs>,
+}
+
+/// One remembered intent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownIntent {
+    /// When the bot made it.
+    pub at: VenueMs,
+    /// Tells other contents under the same name.
+    pub digest: u64,
+    /// Its order's link id, if it was approved.
+    pub link_id: Option<OrderLinkId>,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// Something that blocks entries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TripRecord {
+    /// Since when, venue time.
+    pub since: VenueMs,
+    /// Since when, elapsed milliseconds.
+    pub since_elapsed: u64,
+    /// The day it began on.
+    pub day: i64,
+    /// What happened.
+    pub message: String,
+    /// The facts.
+    pub context: Context,
+    /// The limit it passed, so that a looser one does not end it.
+    pub bound: Option<Ratio>,
+    /// When it was last told, elapsed milliseconds.
+    pub told: u64,
+}
+
+/// A command that is repeated until it is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingCommand {
+    /// What.
+    pub what: CommandKind,
+    /// An operator's own word, which even a freeze lets through.
+    pub explicit: bool,
+    /// When, venue time.
+    pub since: VenueMs,
+    /// What was in the way last.
+    pub obstacle: Option<String>,
+}
+
+/// What has been counted already, so that a repeat is not counted again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ingested {
+    /// All executions up to here have been told, venue time.
+    pub executions_until: Option<VenueMs>,
+    /// Execution ids, newest last.
+    pub executions: Ring<ExecId>,
+    /// The newest closed-PnL row's time.
+    pub closed_until: Option<VenueMs>,
+    /// Order ids of closed-PnL rows, newest last.
+    pub closed: Ring<OrderId>,
+}
+
+/// The newest few of something, each once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ring<T: Ord> {
+    order: VecDeque<T>,
+    #[serde(skip, default = "BTreeSet::new")]
+    known: BTreeSet<T>,
+}
+
+impl<T: Ord> Default for Ring<T> {
+    fn default() -> Self {
+        Self {
+            order: VecDeque::new(),
+            known: BTreeSet::new(),
+        }
+    }
+}
+
+impl<T: Ord + Copy> Ring<T> {
+    /// How many are remembered.
+    const MOST: usize = 4096;
+
+    /// Takes one in; false if it is known already.
+    pub fn insert(&mut self, item: T) -> bool {
+        if self.known.len() != self.order.len() {
+            self.known = self.order.iter().copied().collect();
+        }
+        if !self.known.insert(item) {
+            return false;
+        }
+        self.order.push_back(item);
+        if self.order.len() > Self::MOST
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        true
+    }
+}
+
+/// How far the venue has been read, and what stands in the way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VenueView {
+    /// A gateway is connected.
+    pub gateway: bool,
+    /// It has walked through the start-up order.
+    pub synced: bool,
+    /// The books have been compared since the guard started.
+    pub compared: bool,
+    /// What the store found at this start.
+    pub condition: StoreCondition,
+    /// When positions were last read, elapsed milliseconds.
+    pub positions_elapsed: Option<u64>,
+    /// When open orders were last read, elapsed milliseconds.
+    pub orders_elapsed: Option<u64>,
+    /// Venue clock minus machine clock, milliseconds.
+    pub skew_ms: Option<i64>,
+    /// The venue has banned the address until then.
+    pub banned_until: Option<VenueMs>,
+    /// A call needs an operator.
+    pub access_denied: Option<String>,
+    /// Symbols whose candles are stale, and why.
+    pub stale_candles: BTreeMap<Symbol, String>,
 }
