@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::VenueMs;
 use protocol::gateway::{CandleNews, CandleTopic};
 use protocol::venue::Candle;
+use protocol::{Symbol, VenueMs};
 
 /// How many candles of each series are kept.
 pub const KEPT: usize = 1000;
@@ -20,13 +20,14 @@ const GAP_STEPS: u64 = 2;
 struct Series {
     candles: BTreeMap<VenueMs, Candle>,
     read: bool,
-    stale: Option<String>,
 }
 
 /// All series that anyone has asked for.
 #[derive(Debug, Default)]
 pub struct Candles {
     series: BTreeMap<CandleTopic, Series>,
+    /// Whether each symbol was last told to be at fault.
+    told: BTreeMap<Symbol, bool>,
 }
 
 /// What a read of a series brought.
@@ -97,21 +98,34 @@ impl Candles {
         self.series.retain(|topic, _| topics.contains(topic));
     }
 
-    /// Series whose soundness has changed since the last call, and what is wrong with them now.
+    /// Symbols whose soundness has changed since it was last asked for, and what is wrong with
+    /// them now. A symbol of `followed` without a series is sound.
     pub fn changes(
         &mut self,
+        followed: &BTreeSet<Symbol>,
         now: VenueMs,
         staleness_ms: u64,
-    ) -> Vec<(CandleTopic, Option<String>)> {
-        let mut changed = Vec::new();
-        for (topic, series) in &mut self.series {
-            let why = series.fault(*topic, now, staleness_ms);
-            if why.is_some() != series.stale.is_some() {
-                changed.push((*topic, why.clone()));
+    ) -> Vec<(Symbol, Option<String>)> {
+        let told = self.told.keys().copied();
+        let mut faults: BTreeMap<Symbol, Option<String>> = told
+            .chain(followed.iter().copied())
+            .map(|symbol| (symbol, None))
+            .collect();
+        for (topic, series) in &self.series {
+            let fault = faults.entry(topic.symbol).or_default();
+            if fault.is_none() {
+                *fault = series.fault(*topic, now, staleness_ms);
             }
-            series.stale = why;
         }
-        changed
+        let told = &mut self.told;
+        faults
+            .retain(|symbol, fault| told.insert(*symbol, fault.is_some()) != Some(fault.is_some()));
+        faults.into_iter().collect()
+    }
+
+    /// The next [`changes`](Self::changes) tells of every symbol, changed or not.
+    pub fn tell_all_again(&mut self) {
+        self.told.clear();
     }
 }
 
@@ -215,27 +229,60 @@ mod tests {
         // The longest there is: the hole stays and shows as a gap.
         let read = candles.take(topic(), run(8..=9), true);
         assert_eq!(told(&read), [(8, true), (9, false)]);
-        let changes = candles.changes(VenueMs(9 * 60_000), 30_000);
+        let changes = candles.changes(&none(), VenueMs(9 * 60_000), 30_000);
         assert!(
             changes[0].1.as_ref().unwrap().contains("gap"),
             "{changes:?}"
         );
     }
 
+    fn none() -> BTreeSet<Symbol> {
+        BTreeSet::new()
+    }
+
     #[test]
     fn staleness_is_told_when_it_begins_and_when_it_ends() {
         let mut candles = Candles::default();
         candles.take(topic(), run(1..=5), false);
-        assert_eq!(candles.changes(VenueMs(6 * 60_000), 30_000), []);
+        let symbol = topic().symbol;
+        assert_eq!(
+            candles.changes(&none(), VenueMs(6 * 60_000), 30_000),
+            [(symbol, None)]
+        );
         let late = VenueMs(6 * 60_000 + 31_000);
-        let changes = candles.changes(late, 30_000);
+        let changes = candles.changes(&none(), late, 30_000);
         assert!(
             changes[0].1.as_ref().unwrap().contains("began 91 s ago"),
             "{changes:?}"
         );
-        assert_eq!(candles.changes(late, 30_000), []);
+        assert_eq!(candles.changes(&none(), late, 30_000), []);
+        candles.tell_all_again();
+        assert_eq!(candles.changes(&none(), late, 30_000), changes);
         candles.take(topic(), run(4..=6), false);
-        assert_eq!(candles.changes(late, 30_000), [(topic(), None)]);
+        assert_eq!(candles.changes(&none(), late, 30_000), [(symbol, None)]);
+    }
+
+    #[test]
+    fn a_symbol_is_sound_when_all_its_series_are_or_nobody_follows_one() {
+        let mut candles = Candles::default();
+        candles.take(topic(), run(1..=5), false);
+        let slow = CandleTopic {
+            interval: Interval::D1,
+            ..topic()
+        };
+        candles.take(slow, run(1..=2), false);
+        let late = VenueMs(60 * 60_000);
+        assert!(candles.changes(&none(), late, 30_000)[0].1.is_some());
+        candles.keep(&BTreeSet::from([slow]));
+        assert_eq!(
+            candles.changes(&none(), late, 30_000),
+            [(topic().symbol, None)]
+        );
+        let other = Symbol::new("ETHUSDT").unwrap();
+        assert_eq!(
+            candles.changes(&BTreeSet::from([other]), late, 30_000),
+            [(other, None)]
+        );
     }
 
     #[test]

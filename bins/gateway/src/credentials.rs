@@ -11,9 +11,7 @@ use std::path::{Path, PathBuf};
 use protocol::Mode;
 use thiserror::Error;
 
-/// The environment variable that names a file with the keys.
-pub const FILE_VARIABLE: &str = "ZOOMEX_CREDENTIALS_FILE";
-/// The file with the keys below the deployment's directory, if no variable names one.
+/// The file with the keys below the deployment's directory.
 pub const FILE_NAME: &str = "credentials";
 /// The service manager's directory of credentials (systemd's `LoadCredential=`).
 pub const DIRECTORY_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
@@ -100,7 +98,7 @@ pub fn find(
     )? {
         return Ok(found);
     }
-    let file = filled(FILE_VARIABLE).map_or_else(|| dir.join(FILE_NAME), PathBuf::from);
+    let file = dir.join(FILE_NAME);
     if let Some(found) = from_file(&file)? {
         return Ok(found);
     }

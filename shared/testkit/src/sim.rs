@@ -85,7 +85,7 @@ pub struct LedgerOrder {
     /// Only closes a position.
     pub close_on_trigger: bool,
     /// Where it stands.
-    pub order_status: String,
+    pub status: String,
 }
 
 impl LedgerOrder {

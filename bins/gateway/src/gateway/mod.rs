@@ -251,6 +251,8 @@ impl Gateway {
                     tracing::info!("the start-up order has been walked through");
                 }
                 self.health.ever_synced = true;
+                self.books.candles.tell_all_again();
+                self.watch_candles();
                 self.plan.restart(boot_now());
             }
             Err(fault) => {
@@ -278,16 +280,21 @@ impl Gateway {
 
     /// Follows what is configured, listened to, traded and held, at the pace the caps allow.
     fn refollow(&mut self) {
-        let mut symbols = self.listeners.symbols();
-        symbols.insert(self.settings.topic.symbol);
-        symbols.extend(self.traded.iter().copied());
-        symbols.extend(self.books.symbols_in_play());
+        let symbols = self.symbols_followed();
         let topics = self.listeners.topics();
         let followed = u32::try_from(symbols.len().max(topics.len())).unwrap_or(u32::MAX);
         self.plan
             .pace(self.settings.config.request_budget_for(followed));
         self.plan.follow(&symbols, &topics, boot_now());
         self.books.candles.keep(&topics);
+    }
+
+    fn symbols_followed(&self) -> BTreeSet<Symbol> {
+        let mut symbols = self.listeners.symbols();
+        symbols.insert(self.settings.topic.symbol);
+        symbols.extend(self.traded.iter().copied());
+        symbols.extend(self.books.symbols_in_play());
+        symbols
     }
 
     fn walking(&self) -> bool {

@@ -211,10 +211,15 @@ impl Gateway {
         let pace = self.plan.pace_of(config::Read::Candles);
         let configured = self.settings.config.limits.max_data_staleness_ms;
         let staleness = configured.max(pace.saturating_mul(2));
-        for (topic, why) in self.books.candles.changes(begun.venue, staleness) {
-            let said = why.as_deref().unwrap_or("fine again");
-            tracing::info!("candles of {} {}: {said}", topic.symbol, topic.interval);
-            let symbol = topic.symbol;
+        let followed = self.symbols_followed();
+        let changes = self
+            .books
+            .candles
+            .changes(&followed, begun.venue, staleness);
+        for (symbol, why) in changes {
+            if let Some(why) = &why {
+                tracing::warn!("{why}");
+            }
             self.tell_guard(begun, Observation::CandlesStale { symbol, why });
         }
     }

@@ -116,6 +116,7 @@ impl Guard {
             leave: Rc::clone(&guard.leave),
             connected: Rc::clone(&guard.connected),
             dialogue: Dialogue::default(),
+            half_told: false,
         };
         tokio::task::spawn_local(link.keep());
         guard
@@ -231,6 +232,8 @@ struct Link {
     leave: Rc<Cell<Leave>>,
     connected: Rc<Cell<bool>>,
     dialogue: Dialogue,
+    /// The last note was a part of a snapshot, and more parts follow.
+    half_told: bool,
 }
 
 impl Link {
@@ -242,6 +245,7 @@ impl Link {
                 Err(error) => format!("{}: {error}", self.address.socket.display()),
             };
             self.dialogue.lost();
+            self.half_told = false;
             if self.connected.replace(false) {
                 self.event(GuardEvent::Lost(why));
                 pause = BACKOFF.0;
@@ -330,12 +334,19 @@ impl Link {
 
     async fn talk(&mut self, line: &mut Out, frames: &mut mpsc::Receiver<Vec<u8>>) -> String {
         loop {
-            for (id, request) in self.dialogue.due(boot_now()) {
+            // A snapshot is told to its end before anything else is said.
+            let due = if self.half_told {
+                Vec::new()
+            } else {
+                self.dialogue.due(boot_now())
+            };
+            for (id, request) in due {
                 if let Err(why) = line.request(id, Duration::from_millis(REPORT_MS), &request) {
                     return why;
                 }
             }
-            let repeat = self.dialogue.deadline().map(|at| at.since(boot_now()));
+            let repeat = self.dialogue.deadline().filter(|_| !self.half_told);
+            let repeat = repeat.map(|at| at.since(boot_now()));
             let again = async {
                 match repeat {
                     Some(ms) => sleep(Duration::from_millis(ms)).await,
@@ -361,7 +372,10 @@ impl Link {
 
     fn pass_on(&mut self, word: Word, line: &mut Out) -> Result<(), String> {
         match word {
-            Word::Note(observe) => line.push(&GuardNote::Observe(*observe)),
+            Word::Note(observe) => {
+                self.half_told = observe.more;
+                line.push(&GuardNote::Observe(*observe))
+            }
             Word::Question(request, patience, answer) => {
                 let id = self.dialogue.ask(answer);
                 line.request(id, patience, &*request)
