@@ -133,7 +133,7 @@ async fn live(
             step = next(&mut child) => match step {
                 Step::Apply(generation, settings) => {
                     logging::set_level(level(&settings));
-                    gateway.apply(settings);
+                    gateway.apply(&settings);
                     child.report(&Report::Applied(generation)).await;
                 }
                 Step::Stop => break,

@@ -1,7 +1,6 @@
 //! The only way out. It holds the one [`Trader`] and takes permits by value: what has no permit
 //! cannot be sent, and what has one is sent once. Cancels and leverage need none.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ pub struct Sender {
     trader: Rc<Trader>,
     guard: Guard,
     venue: Venue,
-    trigger_by: Rc<Cell<&'static str>>,
+    trigger_by: &'static str,
 }
 
 /// What became of a send.
@@ -41,18 +40,12 @@ pub struct Sent {
 impl Sender {
     /// The one sender. `trigger_by` is the venue's word for the price that sets off brackets.
     pub fn new(trader: Trader, guard: Guard, venue: Venue, trigger_by: &'static str) -> Self {
-        let trigger_by = Rc::new(Cell::new(trigger_by));
         Self {
             trader: Rc::new(trader),
             guard,
             venue,
             trigger_by,
         }
-    }
-
-    /// Another price sets off brackets from here on.
-    pub fn set_trigger(&self, word: &'static str) {
-        self.trigger_by.set(word);
     }
 
     /// Waits for a turn at the rate limiter, before the guard is asked: an approval must not grow
@@ -74,7 +67,7 @@ impl Sender {
         let (approval, change) = permit.spend();
         match change {
             None => {
-                let order = order_of(&approval, self.trigger_by.get());
+                let order = order_of(&approval, self.trigger_by);
                 let result = self.trader.create_in(slot, &order).await;
                 self.sorted(result)
             }

@@ -52,6 +52,24 @@ impl Settings {
         })
     }
 
+    /// These settings with what only a restart changes taken from those in force: symbol,
+    /// interval, leverage, trigger price and the venue.
+    pub fn following(&self, before: &Self) -> Self {
+        let mut config = self.config.clone();
+        let kept = &before.config.perps;
+        config.perps.symbol = kept.symbol;
+        config.perps.interval = kept.interval;
+        config.perps.leverage = kept.leverage;
+        config.perps.trigger_by = kept.trigger_by;
+        config.exchange = before.config.exchange.clone();
+        Self {
+            generation: self.generation,
+            mode: before.mode,
+            config,
+            topic: before.topic,
+        }
+    }
+
     /// How long the venue needs to accept and to show an order.
     pub fn waits(&self) -> Waits {
         let limits = &self.config.limits;
@@ -61,5 +79,48 @@ impl Settings {
                 .saturating_add(limits.time_sync_max_skew_ms),
             lag_ms: limits.venue_lag_ms,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(generation: u64, text: &str) -> Settings {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("g.yaml");
+        std::fs::write(&path, format!("perps:\n  useTestnet: true\n{text}")).unwrap();
+        Settings::check(&Prepare {
+            generation: Generation(generation),
+            file: "perps.yaml".to_owned(),
+            path: path.display().to_string(),
+            mode: Mode::Testnet,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn an_edit_changes_the_caps_at_once_and_the_symbol_at_a_restart() {
+        let before = settings(1, "  symbol: SOLUSDT\n  leverage: 2\n");
+        let edited = "  symbol: ETHUSDT\n  leverage: 9\n  maxRequestsPerSecond: 3\n";
+        let after = settings(2, edited).following(&before);
+        assert_eq!(after.generation, Generation(2));
+        assert_eq!(after.config.perps.max_requests_per_second, 3);
+        assert_eq!(after.topic, before.topic);
+        assert_eq!(after.config.perps.leverage, before.config.perps.leverage);
+    }
+
+    #[test]
+    fn an_interval_that_cannot_be_followed_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("g.yaml");
+        std::fs::write(&path, "perps:\n  useTestnet: true\n  interval: W\n").unwrap();
+        let refused = Settings::check(&Prepare {
+            generation: Generation(1),
+            file: "perps.yaml".to_owned(),
+            path: path.display().to_string(),
+            mode: Mode::Testnet,
+        });
+        assert!(refused.unwrap_err().contains("perps.interval W"));
     }
 }

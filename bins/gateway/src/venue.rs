@@ -73,6 +73,12 @@ impl Venue {
         self.reader.set_caps(per_second, per_minute);
     }
 
+    /// Another receive window.
+    pub fn set_recv_window(&self, ms: u64) {
+        self.reader
+            .set_recv_window(u32::try_from(ms).unwrap_or(u32::MAX));
+    }
+
     /// An earlier gateway was banned until then.
     pub fn banned_until(&self, until: BootMs) {
         self.reader.banned_until(until);

@@ -1,5 +1,6 @@
 //! One signed call: its turn, its signature, its answer sorted.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -63,6 +64,7 @@ pub(crate) struct Shared {
     credentials: Credentials,
     limiter: Mutex<Limiter>,
     clock: Mutex<VenueClock>,
+    recv_window_ms: AtomicU32,
     around: Box<dyn Surroundings>,
 }
 
@@ -135,12 +137,17 @@ impl Shared {
         let limiter = Limiter::new(settings.per_second, settings.per_minute);
         Ok(Arc::new(Self {
             http,
+            recv_window_ms: AtomicU32::new(settings.recv_window_ms),
             settings,
             credentials,
             limiter: Mutex::new(limiter),
             clock: Mutex::new(VenueClock::new()),
             around,
         }))
+    }
+
+    pub(crate) fn set_recv_window(&self, ms: u32) {
+        self.recv_window_ms.store(ms, Ordering::Relaxed);
     }
 
     pub(crate) fn now(&self) -> BootMs {
@@ -350,7 +357,7 @@ impl Shared {
             .clock()
             .at(self.now())
             .ok_or_else(|| not_sent("the venue's clock has not been synced"))?;
-        let window = self.settings.recv_window_ms;
+        let window = self.recv_window_ms.load(Ordering::Relaxed);
         let (key, secret) = (self.credentials.key(), self.credentials.secret());
         let sign = rest_signature(secret, now.0, key, window, payload);
         let mut headers = HeaderMap::new();

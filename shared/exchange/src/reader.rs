@@ -86,6 +86,11 @@ impl Reader {
             .limiter(|limiter| limiter.set_caps(per_second, per_minute));
     }
 
+    /// Another receive window from a new config.
+    pub fn set_recv_window(&self, ms: u32) {
+        self.shared.set_recv_window(ms);
+    }
+
     /// The venue banned the address in an earlier life of this process.
     pub fn banned_until(&self, until: BootMs) {
         self.shared.limiter(|limiter| limiter.venue_bans(until));

@@ -140,16 +140,17 @@ impl Gateway {
         gateway
     }
 
-    /// A new generation is in force.
-    pub fn apply(&mut self, settings: Rc<Settings>) {
-        self.since.lag_ms = settings.config.limits.venue_lag_ms;
+    /// A new generation is in force. What needs a restart stays as it was.
+    pub fn apply(&mut self, settings: &Settings) {
+        let settings = settings.following(&self.settings);
+        let limits = &settings.config.limits;
+        self.since.lag_ms = limits.venue_lag_ms;
         let perps = &settings.config.perps;
-        self.hands
-            .venue
-            .set_caps(perps.max_requests_per_second, perps.max_requests_per_minute);
-        self.hands.sender.set_trigger(perps.trigger_by.wire());
+        let venue = &self.hands.venue;
+        venue.set_caps(perps.max_requests_per_second, perps.max_requests_per_minute);
+        venue.set_recv_window(limits.recv_window_ms);
         self.generation.set(settings.generation);
-        self.settings = settings;
+        self.settings = Rc::new(settings);
         self.refollow();
     }
 
