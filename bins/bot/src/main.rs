@@ -36,9 +36,8 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: &Cli) -> anyhow::Result<()> {
-    let path = |given: &Option<PathBuf>, name: &str| {
-        given.clone().or_else(|| environment::path(name))
-    };
+    let path =
+        |given: &Option<PathBuf>, name: &str| given.clone().or_else(|| environment::path(name));
     let socket = path(&cli.socket, "PERPS_GATEWAY_SOCKET")
         .context("where is the gateway? give --socket run/gateway.sock")?;
     let config = path(&cli.config, "PERPS_CONFIG").context("which config? give --config FILE")?;

@@ -13,13 +13,17 @@ use protocol::gateway::{
     Subscribe, SymbolQuery,
 };
 use protocol::venue::{Candle, Instrument, Position};
-use protocol::{Intent, IntentId, OrderType, Outcome, Side};
+use protocol::{Intent, IntentId, OrderType, Outcome, Side, VenueMs};
 use thiserror::Error;
 
 use crate::sizing::{Sizing, bracket};
 use crate::strategy::{Lookback, View, view};
 
-const LOOKBACK: Lookback = Lookback { fast: 5, slow: 13, atr: 14 };
+const LOOKBACK: Lookback = Lookback {
+    fast: 5,
+    slow: 13,
+    atr: 14,
+};
 /// Candles asked for; a few more than the longest look-back needs.
 const CANDLES: u16 = 40;
 /// The stop lies at least this many halves of an average true range away.
@@ -44,23 +48,42 @@ pub(crate) enum BotError {
 /// Trades until the gateway goes away.
 pub(crate) fn trade(socket: &Path, settings: &StrategySettings) -> Result<(), BotError> {
     let mut client = Client::connect(socket, PATIENCE)?;
-    let hello = GatewayRequest::Hello(BotHello { name: "perps-bot".to_owned() });
+    let hello = GatewayRequest::Hello(BotHello {
+        name: "perps-bot".to_owned(),
+    });
     let GatewayReply::Welcome(welcome) = ask(&mut client, &hello)? else {
         return Err(BotError::Unexpected("no welcome".to_owned()));
     };
-    let symbol = SymbolQuery { symbol: welcome.symbol };
+    let symbol = SymbolQuery {
+        symbol: welcome.symbol,
+    };
     let GatewayReply::Instrument(instrument) =
         ask(&mut client, &GatewayRequest::Instrument(symbol))?
     else {
         return Err(BotError::Unexpected("no instrument".to_owned()));
     };
-    let topic = CandleTopic { symbol: welcome.symbol, interval: welcome.interval };
-    let topics = Subscribe { candles: vec![topic], tickers: Vec::new() };
+    let topic = CandleTopic {
+        symbol: welcome.symbol,
+        interval: welcome.interval,
+    };
+    let topics = Subscribe {
+        candles: vec![topic],
+        tickers: Vec::new(),
+    };
     ask(&mut client, &GatewayRequest::Subscribe(topics))?;
-    let mut bot = Bot { client, welcome, instrument, sizing: sizing(settings)?, placed: 0 };
+    let mut bot = Bot {
+        client,
+        welcome,
+        instrument,
+        sizing: sizing(settings)?,
+        placed: 0,
+        acted_on: None,
+        was_rising: None,
+        expecting: false,
+    };
     loop {
         // Between candles there is nothing to do; an hour of silence only means a quiet market.
-        if let Some(GatewayPush::Candle(news)) = bot.client.next_push(Duration::from_secs(3600))?
+        if let Some(GatewayPush::Candle(news)) = bot.client.next_push(Duration::from_hours(1))?
             && news.closed
         {
             bot.on_candle(settings.early_exit_on_cross)?;
@@ -84,16 +107,40 @@ struct Bot {
     instrument: Instrument,
     sizing: Sizing,
     placed: u64,
+    /// The newest closed candle that has been looked at.
+    acted_on: Option<VenueMs>,
+    /// Whether the trend was up at the last look.
+    was_rising: Option<bool>,
+    /// An entry has been accepted and does not show in the positions yet.
+    expecting: bool,
 }
 
 impl Bot {
     /// A candle has closed: enter on a cross, leave when the trend turns.
     fn on_candle(&mut self, exit_on_cross: bool) -> Result<(), BotError> {
-        let Some(seen) = view(&self.closed_candles()?, LOOKBACK) else { return Ok(()) };
+        let closed = self.closed_candles()?;
+        let newest = closed.last().map(|candle| candle.start);
+        if newest <= self.acted_on {
+            // News of older candles come late when many close at once.
+            return Ok(());
+        }
+        self.acted_on = newest;
+        let Some(seen) = view(&closed, LOOKBACK) else {
+            return Ok(());
+        };
+        let was_rising = self.was_rising.replace(seen.rising);
+        let crossed_up = seen.rising && was_rising == Some(false);
         match self.position()? {
-            None if seen.crossed_up => self.enter(&seen),
-            Some(held) if exit_on_cross && !seen.rising => self.leave(&held),
-            None | Some(_) => Ok(()),
+            Some(held) => {
+                self.expecting = false;
+                if exit_on_cross && !seen.rising {
+                    self.leave(&held)
+                } else {
+                    Ok(())
+                }
+            }
+            None if crossed_up && !self.expecting => self.enter(&seen),
+            None => Ok(()),
         }
     }
 
@@ -117,13 +164,19 @@ impl Bot {
     }
 
     fn place(&mut self, order: Intent) -> Result<(), BotError> {
+        let reduces = order.reduce_only;
         let what = format!("{} {} {}", order.side, order.qty, order.symbol);
         let GatewayReply::Placed(placed) = self.ask(&GatewayRequest::Place(order))? else {
             return Err(BotError::Unexpected("no outcome".to_owned()));
         };
         let how = match placed.outcome {
-            Outcome::Accepted { .. } => "accepted".to_owned(),
-            Outcome::Rejected { code, message } => format!("rejected by the venue: {code} {message}"),
+            Outcome::Accepted { .. } => {
+                self.expecting = !reduces;
+                "accepted".to_owned()
+            }
+            Outcome::Rejected { code, message } => {
+                format!("rejected by the venue: {code} {message}")
+            }
             Outcome::Denied(denial) => format!("refused: {} {}", denial.tag, denial.message),
             Outcome::NotSent { why } => format!("not sent: {why}"),
             Outcome::Ambiguous { why } => format!("unknown, being looked up: {why}"),
@@ -154,23 +207,28 @@ impl Bot {
     /// The closed candles: all but the newest.
     fn closed_candles(&mut self) -> Result<Vec<Candle>, BotError> {
         let (symbol, interval) = (self.welcome.symbol, self.welcome.interval);
-        let query = CandleQuery { symbol, interval, limit: CANDLES };
-        match self.ask(&GatewayRequest::Candles(query))? {
-            GatewayReply::Candles(mut read) => {
-                read.candles.pop();
-                Ok(read.candles)
-            }
-            other => Err(BotError::Unexpected(format!("{other:?}"))),
-        }
+        let query = CandleQuery {
+            symbol,
+            interval,
+            limit: CANDLES,
+        };
+        let reply = self.ask(&GatewayRequest::Candles(query))?;
+        let GatewayReply::Candles(mut read) = reply else {
+            return Err(BotError::Unexpected(format!("{reply:?}")));
+        };
+        read.candles.pop();
+        Ok(read.candles)
     }
 
     fn position(&mut self) -> Result<Option<Position>, BotError> {
-        match self.ask(&GatewayRequest::Positions(Empty {}))? {
-            GatewayReply::Positions(read) => {
-                Ok(read.positions.into_iter().find(|held| held.symbol == self.welcome.symbol))
-            }
-            other => Err(BotError::Unexpected(format!("{other:?}"))),
-        }
+        let reply = self.ask(&GatewayRequest::Positions(Empty {}))?;
+        let GatewayReply::Positions(read) = reply else {
+            return Err(BotError::Unexpected(format!("{reply:?}")));
+        };
+        Ok(read
+            .positions
+            .into_iter()
+            .find(|held| held.symbol == self.welcome.symbol))
     }
 
     fn ask(&mut self, request: &GatewayRequest) -> Result<GatewayReply, BotError> {
@@ -179,8 +237,10 @@ impl Bot {
 }
 
 fn ask(client: &mut Client, request: &GatewayRequest) -> Result<GatewayReply, BotError> {
-    match client.request(request, PATIENCE)? {
-        GatewayReply::Error(error) => Err(error.into()),
-        reply => Ok(reply),
+    let reply = client.request(request, PATIENCE)?;
+    if let GatewayReply::Error(error) = reply {
+        Err(error.into())
+    } else {
+        Ok(reply)
     }
 }

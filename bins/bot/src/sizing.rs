@@ -5,7 +5,7 @@ use protocol::venue::Instrument;
 
 /// The sizing keys of the config's `perps` section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sizing {
+pub(crate) struct Sizing {
     /// `riskPct`: the fraction of equity lost if the stop is hit.
     pub risk: Ratio,
     /// `stopLossPct`: the nearest the stop may lie below the entry, as a fraction of it.
@@ -20,7 +20,7 @@ pub struct Sizing {
 
 /// A long entry with its bracket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bracket {
+pub(crate) struct Bracket {
     /// Base coin to buy, on the lot step.
     pub qty: Qty,
     /// Stop loss, on the tick.
@@ -30,20 +30,29 @@ pub struct Bracket {
 }
 
 /// Sizes a long entry at `price`; `None` where the account is too small for the smallest order.
-pub fn bracket(
+pub(crate) fn bracket(
     sizing: &Sizing,
     instrument: &Instrument,
     equity: Amount,
     price: Price,
     atr: Decimal,
 ) -> Result<Option<Bracket>, MoneyError> {
-    let overflow = MoneyError::Overflow { what: "stop distance" };
-    let by_share = price.get().checked_mul(sizing.stop_loss.get()).ok_or(overflow.clone())?;
-    let by_range = atr.checked_mul(sizing.atr_multiple.get()).ok_or(overflow.clone())?;
+    let overflow = MoneyError::Overflow {
+        what: "stop distance",
+    };
+    let by_share = price
+        .get()
+        .checked_mul(sizing.stop_loss.get())
+        .ok_or(overflow.clone())?;
+    let by_range = atr
+        .checked_mul(sizing.atr_multiple.get())
+        .ok_or(overflow.clone())?;
     let distance = Price::new(by_share.max(by_range))?;
     let stop = price.get().checked_sub(distance.get()).ok_or(overflow)?;
     let stop_loss = Price::new(stop)?.on_tick(instrument.tick, Rounding::Down)?;
-    let take_profit = price.shifted(sizing.take_profit)?.on_tick(instrument.tick, Rounding::Up)?;
+    let take_profit = price
+        .shifted(sizing.take_profit)?
+        .on_tick(instrument.tick, Rounding::Up)?;
 
     let by_risk = equity.times(sizing.risk)?.buys_at(distance)?;
     let by_cash = equity.times(sizing.deploy_cap)?.buys_at(price)?;
@@ -53,7 +62,11 @@ pub fn bracket(
     let large_enough = qty >= instrument.min_qty
         && !qty.is_zero()
         && instrument.min_notional.is_none_or(|least| worth >= least);
-    Ok(large_enough.then_some(Bracket { qty, stop_loss, take_profit }))
+    Ok(large_enough.then_some(Bracket {
+        qty,
+        stop_loss,
+        take_profit,
+    }))
 }
 
 #[cfg(test)]
@@ -92,7 +105,14 @@ mod tests {
 
     fn sized(equity: &str, atr: u32) -> Option<Bracket> {
         let price = Price::parse("100").unwrap();
-        bracket(&sizing(), &sol(), Amount::parse(equity).unwrap(), price, Decimal::from(atr)).unwrap()
+        bracket(
+            &sizing(),
+            &sol(),
+            Amount::parse(equity).unwrap(),
+            price,
+            Decimal::from(atr),
+        )
+        .unwrap()
     }
 
     #[test]

@@ -7,7 +7,7 @@ use protocol::venue::Candle;
 
 /// How many candles each figure looks back over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lookback {
+pub(crate) struct Lookback {
     /// The fast average.
     pub fast: usize,
     /// The slow average; longer than the fast one.
@@ -18,11 +18,9 @@ pub struct Lookback {
 
 /// What the closed candles say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct View {
+pub(crate) struct View {
     /// The fast average is above the slow one.
     pub rising: bool,
-    /// It was not, one candle earlier.
-    pub crossed_up: bool,
     /// The close of the newest closed candle.
     pub close: Price,
     /// Average true range, in settle coin.
@@ -30,14 +28,10 @@ pub struct View {
 }
 
 /// Reads the market from closed candles, oldest first; `None` until there are enough of them.
-pub fn view(closed: &[Candle], lookback: Lookback) -> Option<View> {
-    let (newest, before) = closed.split_last()?;
-    let rising = average(closed, lookback.fast)? > average(closed, lookback.slow)?;
-    let was_rising = average(before, lookback.fast)? > average(before, lookback.slow)?;
+pub(crate) fn view(closed: &[Candle], lookback: Lookback) -> Option<View> {
     Some(View {
-        rising,
-        crossed_up: rising && !was_rising,
-        close: newest.close,
+        rising: average(closed, lookback.fast)? > average(closed, lookback.slow)?,
+        close: closed.last()?.close,
         atr: average_true_range(closed, lookback.atr)?,
     })
 }
@@ -78,7 +72,11 @@ mod tests {
     use money::Qty;
     use protocol::VenueMs;
 
-    const SHORT: Lookback = Lookback { fast: 2, slow: 4, atr: 3 };
+    const SHORT: Lookback = Lookback {
+        fast: 2,
+        slow: 4,
+        atr: 3,
+    };
 
     fn candles(closes: &[u32]) -> Vec<Candle> {
         let price = |n: u32| Price::new(Decimal::from(n)).unwrap();
@@ -97,18 +95,27 @@ mod tests {
 
     #[test]
     fn too_few_candles_are_no_view() {
-        assert_eq!(view(&candles(&[10, 10, 10, 10]), SHORT), None);
+        assert_eq!(view(&candles(&[10, 10, 10]), SHORT), None);
         assert_eq!(view(&[], SHORT), None);
     }
 
     #[test]
-    fn a_cross_is_seen_once() {
-        let crossing = view(&candles(&[10, 10, 10, 10, 10, 14]), SHORT).unwrap();
-        assert!(crossing.rising && crossing.crossed_up);
-        let later = view(&candles(&[10, 10, 10, 10, 10, 14, 15]), SHORT).unwrap();
-        assert!(later.rising && !later.crossed_up);
-        let falling = view(&candles(&[15, 14, 13, 12, 11, 10]), SHORT).unwrap();
-        assert!(!falling.rising && !falling.crossed_up);
+    fn the_trend_follows_the_newest_candles() {
+        assert!(
+            view(&candles(&[10, 10, 10, 10, 10, 14]), SHORT)
+                .unwrap()
+                .rising
+        );
+        assert!(
+            !view(&candles(&[15, 14, 13, 12, 11, 10]), SHORT)
+                .unwrap()
+                .rising
+        );
+        assert!(
+            !view(&candles(&[10, 10, 10, 10, 10, 10]), SHORT)
+                .unwrap()
+                .rising
+        );
     }
 
     #[test]

@@ -60,8 +60,8 @@ impl Read {
     const fn wanted_ms(self, time_sync_ms: u64) -> u64 {
         match self {
             Self::Ticker | Self::Wallet | Self::Positions => 1000,
-            Self::OpenOrders | Self::Executions => 2000,
-            Self::Candles | Self::ClosedPnl => 5000,
+            Self::OpenOrders | Self::Executions | Self::Candles => 2000,
+            Self::ClosedPnl => 5000,
             Self::ServerTime => time_sync_ms,
         }
     }

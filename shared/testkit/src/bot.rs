@@ -62,9 +62,11 @@ impl BotPlayer {
 
     /// Places an order.
     pub fn place(&mut self, intent: Intent) -> Result<Placed, PlayError> {
-        match self.ask(&GatewayRequest::Place(intent))? {
-            GatewayReply::Placed(placed) => Ok(placed),
-            other => Err(unexpected(&other)),
+        let reply = self.ask(&GatewayRequest::Place(intent))?;
+        if let GatewayReply::Placed(placed) = reply {
+            Ok(placed)
+        } else {
+            Err(unexpected(&reply))
         }
     }
 
@@ -110,17 +112,21 @@ impl BotPlayer {
 
     /// Cancels what an intent left resting.
     pub fn cancel(&mut self, intent_id: IntentId) -> Result<(), PlayError> {
-        match self.ask(&GatewayRequest::Cancel(Cancel { intent_id }))? {
-            GatewayReply::Done(Empty {}) => Ok(()),
-            other => Err(unexpected(&other)),
+        let reply = self.ask(&GatewayRequest::Cancel(Cancel { intent_id }))?;
+        if let GatewayReply::Done(Empty {}) = reply {
+            Ok(())
+        } else {
+            Err(unexpected(&reply))
         }
     }
 
     /// The positions the gateway last read.
     pub fn positions(&mut self) -> Result<Vec<Position>, PlayError> {
-        match self.ask(&GatewayRequest::Positions(Empty {}))? {
-            GatewayReply::Positions(read) => Ok(read.positions),
-            other => Err(unexpected(&other)),
+        let reply = self.ask(&GatewayRequest::Positions(Empty {}))?;
+        if let GatewayReply::Positions(read) = reply {
+            Ok(read.positions)
+        } else {
+            Err(unexpected(&reply))
         }
     }
 
@@ -153,24 +159,32 @@ impl BotPlayer {
 
 /// The tag that refused an order; an error if it was not refused by the guard.
 pub(crate) fn refusal(placed: &Placed) -> Result<Tag, PlayError> {
-    match &placed.outcome {
-        Outcome::Denied(denial) => Ok(denial.tag),
-        other => Err(PlayError::Socket {
-            socket: "gateway.sock".to_owned(),
-            why: format!("{} was to be refused, but is {other:?}", placed.intent_id),
-        }),
+    if let Outcome::Denied(denial) = &placed.outcome {
+        return Ok(denial.tag);
     }
+    let why = format!(
+        "{} was to be refused, but is {:?}",
+        placed.intent_id, placed.outcome
+    );
+    Err(PlayError::Socket {
+        socket: "gateway.sock".to_owned(),
+        why,
+    })
 }
 
 /// Nothing, if the venue took the order; an error otherwise.
 pub(crate) fn accepted(placed: &Placed) -> Result<(), PlayError> {
-    match &placed.outcome {
-        Outcome::Accepted { .. } => Ok(()),
-        other => Err(PlayError::Socket {
-            socket: "gateway.sock".to_owned(),
-            why: format!("{} was to be accepted, but is {other:?}", placed.intent_id),
-        }),
+    if matches!(placed.outcome, Outcome::Accepted { .. }) {
+        return Ok(());
     }
+    let why = format!(
+        "{} was to be accepted, but is {:?}",
+        placed.intent_id, placed.outcome
+    );
+    Err(PlayError::Socket {
+        socket: "gateway.sock".to_owned(),
+        why,
+    })
 }
 
 fn socket(error: &dyn std::error::Error) -> PlayError {

@@ -114,18 +114,22 @@ impl Harness {
     /// The supervisor's picture.
     pub fn status(&self) -> Result<SupervisorStatus, PlayError> {
         let path = Deployment::at(self.dir()).supervisor_socket();
-        match ask(&path, &SupervisorRequest::Status(Empty {}))? {
-            SupervisorReply::Status(status) => Ok(status),
-            other => Err(socket(&path, format!("answered {other:?}"))),
+        let reply = ask(&path, &SupervisorRequest::Status(Empty {}))?;
+        if let SupervisorReply::Status(status) = reply {
+            Ok(status)
+        } else {
+            Err(socket(&path, format!("answered {reply:?}")))
         }
     }
 
     /// The guard's picture.
     pub fn risk(&self) -> Result<RiskStatus, PlayError> {
         let path = Deployment::at(self.dir()).guard_socket();
-        match ask(&path, &GuardRequest::Status(Empty {}))? {
-            GuardReply::Status(status) => Ok(status),
-            other => Err(socket(&path, format!("answered {other:?}"))),
+        let reply = ask(&path, &GuardRequest::Status(Empty {}))?;
+        if let GuardReply::Status(status) = reply {
+            Ok(status)
+        } else {
+            Err(socket(&path, format!("answered {reply:?}")))
         }
     }
 
@@ -136,9 +140,11 @@ impl Harness {
             by: "player".to_owned(),
             verb,
         };
-        match ask(&path, &GuardRequest::Operator(word))? {
-            GuardReply::VerbDone(done) => Ok(done),
-            other => Err(socket(&path, format!("answered {other:?}"))),
+        let reply = ask(&path, &GuardRequest::Operator(word))?;
+        if let GuardReply::VerbDone(done) = reply {
+            Ok(done)
+        } else {
+            Err(socket(&path, format!("answered {reply:?}")))
         }
     }
 

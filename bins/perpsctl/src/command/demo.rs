@@ -36,7 +36,6 @@ pub(crate) fn run(args: &Demo) -> Exit {
 }
 
 fn play(args: &Demo) -> Result<Exit, PlayError> {
-    let interrupted = Interrupt::watch()?;
     let binaries = Binaries::beside_this_program()?;
     let dir = tempfile::Builder::new()
         .prefix("perps-demo-")
@@ -62,6 +61,8 @@ fn play(args: &Demo) -> Result<Exit, PlayError> {
         arguments: Vec::new(),
     };
     let mut harness = Harness::start(&binaries, spec)?;
+    // Only now: a child would inherit the blocked signals and could not be stopped by them.
+    let interrupted = Interrupt::watch()?;
     out::progress("supervisor, alert-forwarder, risk-guard, gateway and bot are starting");
     harness.await_synced()?;
 

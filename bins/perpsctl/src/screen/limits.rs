@@ -1,6 +1,7 @@
 //! Every limit, how much of it is used, and which are off.
 
 use money::{Decimal, Ratio};
+use protocol::Tag;
 use protocol::status::{LimitUse, RiskStatus};
 
 use super::{DIM, GREEN, PLAIN, RED, YELLOW, bar, span};
@@ -71,7 +72,6 @@ fn money(amount: Decimal) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::Tag;
 
     fn use_of(limit: Option<&str>, used: Option<&str>, unit: &str) -> LimitUse {
         LimitUse {
