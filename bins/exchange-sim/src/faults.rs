@@ -12,6 +12,7 @@ pub enum FaultKind {
     /// The request arrives `ms` late; with `executed`, its answer does.
     Latency,
     /// HTTP 500 with a page that is not JSON.
+    #[serde(rename = "http_500")]
     Http500,
     /// Carried out, but the answer never comes: held for `ms` (30 s), then the connection drops.
     TimeoutAfterAccept,

@@ -1,3 +1,5 @@
+//! The spool against torn lines, full disks and repeats.
+
 use std::fs;
 use std::path::Path;
 
