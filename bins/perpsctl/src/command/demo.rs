@@ -24,6 +24,9 @@ const CONFIG: &str = include_str!("../../../../configs/demo.yaml");
 /// How many lines of the story are shown below the picture.
 const STORY: usize = 14;
 
+/// How wide such a line may be.
+const STORY_WIDTH: usize = 140;
+
 /// Plays a session and sums it up.
 pub(crate) fn run(args: &Demo) -> Exit {
     match play(args) {
@@ -46,12 +49,12 @@ fn play(args: &Demo) -> Result<Exit, PlayError> {
         })?;
     let spec = SimSpec {
         seed: args.seed,
-        speed: "60",
+        speed: "150",
         ..SimSpec::default()
     };
     let sim = Sim::start(&binaries, &spec)?;
     out::progress(&format!(
-        "simulated exchange on {} (a one-minute candle each second)",
+        "simulated exchange on {} (a one-minute candle lasts 0.4 s)",
         sim.url()
     ));
     let config = CONFIG.replace(config::PLACEHOLDER_BASE_URL, sim.url());
@@ -79,7 +82,6 @@ fn play(args: &Demo) -> Result<Exit, PlayError> {
 struct Story {
     lines: Vec<String>,
     events: usize,
-    refused: usize,
 }
 
 /// Shows the session until it is over or interrupted.
@@ -127,18 +129,37 @@ fn show(picture: &Picture, story: &Story, seconds_left: u64, live: bool) {
 
 impl Story {
     fn tell(&mut self, text: &str) {
-        let tag = text.parse::<LogLine>().ok().and_then(|line| line.tag());
-        match tag {
+        let Ok(line) = text.parse::<LogLine>() else {
+            return;
+        };
+        let brief = brief(&line);
+        self.lines.push(match line.tag() {
             Some(tag) => {
                 self.events = self.events.saturating_add(1);
-                self.lines.push(coloured(text, tag));
+                coloured(&brief, tag)
             }
-            None => self.lines.push(text.to_owned()),
-        }
-        if text.contains("refused") {
-            self.refused = self.refused.saturating_add(1);
-        }
+            None => brief,
+        });
     }
+}
+
+/// A line of the story on one line of the screen: when, who, what, and of which order.
+fn brief(line: &LogLine) -> String {
+    let text = line.to_string();
+    let clock = text.get(11..19).unwrap_or_default();
+    let fact = |key: &str| line.context.0.get(key).map_or("", String::as_str);
+    let order = [fact("side"), fact("qty"), fact("symbol")].join(" ");
+    let message = line.message.split(" | context=").next().unwrap_or_default();
+    let full = format!(
+        "{clock} {:<15} {message}  {}",
+        line.process.name(),
+        order.trim()
+    );
+    full.chars()
+        .take(STORY_WIDTH)
+        .collect::<String>()
+        .trim_end()
+        .to_owned()
 }
 
 /// Sums the session up against the simulator's ledger; true if the ledger agrees.

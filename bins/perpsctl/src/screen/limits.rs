@@ -29,6 +29,9 @@ pub(crate) fn limit_line(limit: &LimitUse) -> String {
     let Some(bound) = &limit.limit else {
         return format!("{DIM}{name} off{PLAIN}");
     };
+    if matches!(limit.tag, Tag::OrderLimit | Tag::PriceCollar) {
+        return format!("{name} each order: {}", amount(bound, &limit.unit));
+    }
     let used = limit
         .used
         .as_deref()

@@ -100,7 +100,7 @@ fn chain(problem: &PlayError) -> String {
     let mut text = problem.to_string();
     let mut source = std::error::Error::source(problem);
     while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
+        text = format!("{text}: {cause}");
         source = cause.source();
     }
     text
