@@ -169,7 +169,7 @@ fn summary(story: &Story, last: &Picture, sim: &Sim) -> Result<bool, PlayError> 
     let approved = ledger
         .orders
         .iter()
-        .filter(|order| order.opens() && !order.order_link_id.is_empty())
+        .filter(|order| order.opens() && order.order_link_id.starts_with("pg-"))
         .count();
     out::line("");
     out::line(&format!(
