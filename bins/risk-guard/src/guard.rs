@@ -10,8 +10,6 @@
 //! that only shrink a position, commands and operators' words go out all the same.
 //! What this room does not do: wait, read sockets, or judge.
 
-use std::path::PathBuf;
-
 use daemon::child::{Control, Steps};
 use daemon::{clock, logging};
 use protocol::frame::{Empty, ErrorBody, ErrorCode, Head};
@@ -29,7 +27,6 @@ use crate::venue_time::VenueTime;
 
 /// Everything the one loop owns.
 pub(crate) struct Guard {
-    pub(crate) dir: PathBuf,
     pub(crate) engine: Engine,
     pub(crate) journal: Journal,
     pub(crate) time: VenueTime,
@@ -70,13 +67,13 @@ impl Guard {
     /// Takes one step. `body` is the request's body as it came, if it is one.
     pub(crate) fn step(&mut self, kind: InputKind, body: Option<&RawValue>, answer: Answer) {
         let stamp = self.time.stamp(clock::boot_now());
-        self.step_at(Input { stamp, kind }, body, answer);
+        self.step_at(&Input { stamp, kind }, body, answer);
     }
 
     /// Takes one step with a stamp that is given.
-    pub(crate) fn step_at(&mut self, input: Input, body: Option<&RawValue>, answer: Answer) {
-        let effects = self.engine.step(&input);
-        self.journal.record(&input, body);
+    pub(crate) fn step_at(&mut self, input: &Input, body: Option<&RawValue>, answer: Answer) {
+        let effects = self.engine.step(input);
+        self.journal.record(input, body);
         let held = Held { answer, effects };
         if held.effects.must_be_durable {
             self.held.push(held);
@@ -196,9 +193,9 @@ impl Guard {
                     return self.no_answer(peer, id);
                 };
                 if let Some(why) = lost {
-                    done.message.push_str(&format!(
-                        "; in force, but NOT on disk, so a restart would forget it: {why}"
-                    ));
+                    done.message
+                        .push_str("; in force, but NOT on disk, so a restart would forget it: ");
+                    done.message.push_str(&why);
                 }
                 self.peers
                     .tell(peer, Head::answer(id), &GuardReply::VerbDone(done));

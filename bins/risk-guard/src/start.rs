@@ -7,7 +7,7 @@
 //! not do: judge what the state says.
 
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -44,7 +44,7 @@ pub(crate) fn live(inherited: Inherited, new_session: bool) -> anyhow::Result<Ex
     };
     let (wall, boot) = (clock::wall_now(), clock::boot_now());
     let begin = VenueTime::start(wall, boot, clock::boot_id(), None).stamp(boot);
-    let (mut guard, store) = match open(inherited.dir, peers, control, steps, in_force, begin) {
+    let (mut guard, store) = match open(&inherited.dir, peers, control, steps, in_force, begin) {
         Ok(opened) => opened,
         Err(failed) => return Ok(failed),
     };
@@ -64,7 +64,7 @@ pub(crate) fn live(inherited: Inherited, new_session: bool) -> anyhow::Result<Ex
         store,
     };
     let kind = InputKind::Start(Box::new(start));
-    guard.step_at(Input { stamp, kind }, None, Answer::Nobody);
+    guard.step_at(&Input { stamp, kind }, None, Answer::Nobody);
     guard.settle();
     guard
         .control
@@ -78,7 +78,7 @@ fn first_config(control: &mut Control, steps: &mut Steps<Candidate>) -> Option<C
     loop {
         let mut fds = [PollFd::new(control.as_fd(), PollFlags::POLLIN)];
         // Interrupted or not: the next read shows what there is.
-        drop(poll(&mut fds, PollTimeout::NONE));
+        poll(&mut fds, PollTimeout::NONE).ok();
         for order in control.orders()? {
             let check = |prepare: &_| config::check(prepare, None).map_err(|e| e.to_string());
             let (answer, step) = steps.on(order, check);
@@ -95,7 +95,7 @@ fn first_config(control: &mut Control, steps: &mut Steps<Candidate>) -> Option<C
 }
 
 fn open(
-    dir: PathBuf,
+    dir: &Path,
     peers: Connections,
     mut control: Control,
     steps: Steps<Candidate>,
@@ -103,7 +103,7 @@ fn open(
     begin: Stamp,
 ) -> Result<(Guard, StoreCondition), ExitCode> {
     let wall = clock::wall_now();
-    let opened = match recovery::open(&in_force, &dir, begin, wall) {
+    let opened = match recovery::open(&in_force, dir, begin, wall) {
         Ok(opened) => opened,
         Err(error) => {
             let code = match error {
@@ -118,11 +118,10 @@ fn open(
         }
     };
     let guard = Guard {
-        alerts: AlertsOut::new(Deployment::at(&dir).alerts_socket()),
+        alerts: AlertsOut::new(Deployment::at(dir).alerts_socket()),
         engine: opened.engine,
         journal: opened.journal,
         time: VenueTime::start(wall, clock::boot_now(), begin.boot_id, opened.last_stamp),
-        dir,
         in_force,
         control,
         steps,

@@ -48,11 +48,6 @@ impl Wire {
         })
     }
 
-    /// The socket itself.
-    pub(crate) const fn stream(&self) -> &UnixStream {
-        &self.stream
-    }
-
     /// What the loop is to wait for.
     pub(crate) fn interest(&self, listens: bool) -> PollFd<'_> {
         let mut flags = PollFlags::empty();

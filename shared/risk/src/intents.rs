@@ -94,7 +94,8 @@ impl Engine {
     }
 }
 
-/// Tells two contents apart: FNV-1a over everything but the name.
+/// Tells two contents apart: FNV-1a over everything but the name and the time, since a repeat may
+/// be stamped anew.
 fn digest(intent: &Intent) -> u64 {
     use std::fmt::Write;
     struct Fnv(u64);
@@ -110,8 +111,7 @@ fn digest(intent: &Intent) -> u64 {
     // Writing into the digest cannot fail.
     write!(
         fnv,
-        "{} {} {} {:?} {} {:?} {:?} {} {:?} {:?}",
-        intent.at.0,
+        "{} {} {:?} {} {:?} {:?} {} {:?} {:?}",
         intent.symbol,
         intent.side,
         intent.order_type,

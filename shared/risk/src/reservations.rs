@@ -47,6 +47,11 @@ impl Reservation {
         matches!(self.stage, Stage::Ambiguous)
     }
 
+    /// Whether nobody has said what became of it.
+    pub(crate) const fn has_no_outcome(&self) -> bool {
+        matches!(self.stage, Stage::Approved | Stage::Ambiguous)
+    }
+
     /// Whether it is an opening order that has not executed and may still do so.
     pub(crate) const fn is_live_opener(&self) -> bool {
         self.approval.opens

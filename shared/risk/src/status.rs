@@ -31,7 +31,13 @@ pub(crate) fn status(engine: &Engine, now: Clock) -> RiskStatus {
         positions: positions(&seen),
         open_orders: count(resting.clone().count()),
         opening_orders: count(resting.filter(|r| r.approval.opens).count()),
-        unresolved: count(state.reservations.values().filter(|r| r.in_doubt()).count()),
+        unresolved: count(
+            state
+                .reservations
+                .values()
+                .filter(|r| r.has_no_outcome())
+                .count(),
+        ),
         commands: state
             .commands
             .values()
