@@ -22,9 +22,9 @@ use player::{CONFIG, Peer, Supervisor, exit, intent, long, sync, sync_with, unti
 use protocol::alerts::{AlertsReply, AlertsRequest};
 use protocol::control::{Order, Report};
 use protocol::frame::{self, Empty, Envelope, Head};
-use protocol::guard::{GuardReply, Verb};
+use protocol::guard::{GuardReply, GuardRequest, OutcomeReport, Verb};
 use protocol::status::TradingState;
-use protocol::{Decision, Generation, Tag};
+use protocol::{Approval, Decision, Generation, Outcome, Tag};
 
 #[test]
 fn a_deleted_snapshot_is_written_again_and_resets_nothing() {
@@ -144,8 +144,9 @@ fn a_full_disk_stops_entries_and_never_an_exit() {
 
     let mut refused = None;
     for n in 0..200_000 {
-        if let Decision::Denied(denial) = gateway.authorize(&exit(&format!("x-{n}"))) {
-            panic!("an exit was refused: {denial:?}");
+        match gateway.authorize(&exit(&format!("x-{n}"))) {
+            Decision::Approved(approval) => never_sent(&mut gateway, &approval),
+            other => panic!("an exit was refused: {other:?}"),
         }
         if n % 50 == 0
             && let Decision::Denied(denial) = gateway.authorize(&intent(&format!("e-{n}")))
@@ -205,4 +206,16 @@ impl Drop for SmallDisk {
     fn drop(&mut self) {
         drop(Command::new("umount").arg("-l").arg(&self.at).output());
     }
+}
+
+/// Gives an approval back, so that it reserves nothing any more.
+fn never_sent(gateway: &mut Peer, approval: &Approval) {
+    let report = OutcomeReport {
+        approval_id: approval.approval_id,
+        outcome: Outcome::NotSent {
+            why: "only a trial".into(),
+        },
+        signed_at: None,
+    };
+    gateway.ask(&GuardRequest::Outcome(report));
 }

@@ -279,9 +279,12 @@ fn main_limits(engine: &Engine) -> [Row; 6] {
     ]
 }
 
-fn order_limits(engine: &Engine) -> [Row; 8] {
+fn order_limits(engine: &Engine) -> impl Iterator<Item = Row> {
+    rates(engine).into_iter().chain(sizes(engine))
+}
+
+fn rates(engine: &Engine) -> [Row; 2] {
     let state = &engine.state;
-    let set = &state.limits;
     let now = state.clock.elapsed_ms;
     let recent = state
         .openings
@@ -289,19 +292,9 @@ fn order_limits(engine: &Engine) -> [Row; 8] {
         .filter(|at| now.saturating_sub(**at) < 60_000)
         .count();
     let open = state.reservations.values().filter(|r| r.rests()).count();
-    let (recent, open) = (Some(Decimal::from(recent)), Some(Decimal::from(open)));
-    let rate = set.max_orders_per_minute.map(Decimal::from);
-    let resting = set.max_open_orders.map(Decimal::from);
-    let (qty, notional) = (
-        set.max_order_qty.map(money::Qty::get),
-        set.max_order_notional.map(money::Notional::get),
-    );
-    let position = set.max_position_notional.map(money::Notional::get);
-    let total = set.max_gross_exposure.map(money::Notional::get);
-    let (collar, leverage) = (
-        set.price_collar.map(Ratio::get),
-        set.max_leverage.map(Ratio::get),
-    );
+    let rate = state.limits.max_orders_per_minute.map(Decimal::from);
+    let most = state.limits.max_open_orders.map(Decimal::from);
+    let used = |count: usize| Some(Decimal::from(count));
     [
         (
             "perps.maxOrdersPerMinute",
@@ -309,16 +302,32 @@ fn order_limits(engine: &Engine) -> [Row; 8] {
             Tag::OrderRate,
             "orders",
             rate,
-            recent,
+            used(recent),
         ),
         (
             "perps.maxOpenOrders",
             "open orders",
             Tag::OrderRate,
             "orders",
-            resting,
-            open,
+            most,
+            used(open),
         ),
+    ]
+}
+
+fn sizes(engine: &Engine) -> [Row; 6] {
+    let set = &engine.state.limits;
+    let notional = |limit: Option<money::Notional>| limit.map(money::Notional::get);
+    let qty = set.max_order_qty.map(money::Qty::get);
+    let order = notional(set.max_order_notional);
+    let position = (notional(set.max_position_notional), largest(engine));
+    let total = (notional(set.max_gross_exposure), gross(engine));
+    let (collar, leverage) = (
+        set.price_collar.map(Ratio::get),
+        set.max_leverage.map(Ratio::get),
+    );
+    let (held, all) = ("perps.maxPositionNotional", "perps.maxGrossExposure");
+    [
         (
             "perps.maxOrderQty",
             "order quantity",
@@ -332,24 +341,24 @@ fn order_limits(engine: &Engine) -> [Row; 8] {
             "order notional",
             Tag::OrderLimit,
             "settle",
-            notional,
+            order,
             None,
         ),
         (
-            "perps.maxPositionNotional",
+            held,
             "position notional",
             Tag::Exposure,
             "settle",
-            position,
-            largest(engine),
+            position.0,
+            position.1,
         ),
         (
-            "perps.maxGrossExposure",
+            all,
             "gross exposure",
             Tag::Exposure,
             "settle",
-            total,
-            gross(engine),
+            total.0,
+            total.1,
         ),
         (
             "perps.priceCollar",
