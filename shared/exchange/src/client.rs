@@ -1,6 +1,7 @@
 //! One signed call: its turn, its signature, its answer sorted.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,25 @@ use crate::wire::market::TimeResult;
 
 /// The largest answer that is read.
 const BODY_MOST: usize = 8 * 1024 * 1024;
+
+/// How long a read steps aside while an order waits for its turn.
+const STEP_ASIDE: Duration = Duration::from_millis(10);
+
+/// One order that waits for its turn, for as long as this lives.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn of(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// A sleep that the limiter asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +162,7 @@ impl Shared {
             credentials,
             limiter: Mutex::new(limiter),
             clock: Mutex::new(VenueClock::new()),
+            orders_waiting: AtomicUsize::new(0),
             around,
         }))
     }
@@ -213,7 +234,20 @@ impl Shared {
 
     /// Waits for the limiter; says so before it sleeps.
     async fn my_turn(&self, call: &Call<'_>) -> Result<(), ExchangeError> {
+        while call.class == Class::Routine && self.orders_waiting.load(Ordering::Relaxed) > 0 {
+            tokio::time::sleep(STEP_ASIDE).await;
+        }
         self.turn(call.name, call.class).await.map(drop)
+    }
+
+    /// Waits for an order's turn; while it waits, no read that the config's caps bind goes first.
+    pub(crate) async fn order_turn(
+        &self,
+        call: &'static str,
+        class: Class,
+    ) -> Result<BootMs, ExchangeError> {
+        let _waiting = Waiting::of(&self.orders_waiting);
+        self.turn(call, class).await
     }
 
     /// Waits for a turn of this class; when it was counted.

@@ -61,7 +61,7 @@ impl Trader {
     /// sent: an approval must not grow old in the queue. `opens`: the config's caps bind it.
     pub async fn slot(&self, opens: bool) -> Result<Slot, ExchangeError> {
         let class = if opens { Class::Routine } else { Class::Urgent };
-        let counted = self.shared.turn("order", class).await?;
+        let counted = self.shared.order_turn("order", class).await?;
         Ok(Slot {
             shared: Arc::clone(&self.shared),
             counted: Some(counted),
