@@ -1,7 +1,6 @@
 //! One signed call: its turn, its signature, its answer sorted.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -84,6 +83,7 @@ pub(crate) struct Shared {
     credentials: Credentials,
     limiter: Mutex<Limiter>,
     clock: Mutex<VenueClock>,
+    orders_waiting: AtomicUsize,
     recv_window_ms: AtomicU32,
     around: Box<dyn Surroundings>,
 }

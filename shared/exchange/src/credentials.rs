@@ -1,19 +1,24 @@
-//! The account's key and secret; they show nowhere.
+//! The account's key and secret; they show nowhere, and their memory is wiped when they go.
 
 use std::fmt;
 
-/// An API key and its secret. `Debug` shows neither.
-#[derive(Clone)]
+use zeroize::Zeroizing;
+
+/// An API key and its secret. `Debug` shows neither, there are no copies, and both are wiped on
+/// drop; what the caller read them from, and what the connection wrote, is not.
 pub struct Credentials {
-    key: String,
-    secret: String,
+    key: Zeroizing<String>,
+    secret: Zeroizing<String>,
 }
 
 impl Credentials {
     /// Takes both, blanks and line ends around them cut off; `None` if either is empty.
     pub fn new(key: &str, secret: &str) -> Option<Self> {
-        let (key, secret) = (key.trim().to_owned(), secret.trim().to_owned());
-        (!key.is_empty() && !secret.is_empty()).then_some(Self { key, secret })
+        let (key, secret) = (key.trim(), secret.trim());
+        (!key.is_empty() && !secret.is_empty()).then(|| Self {
+            key: Zeroizing::new(key.to_owned()),
+            secret: Zeroizing::new(secret.to_owned()),
+        })
     }
 
     pub(crate) fn key(&self) -> &str {

@@ -2,10 +2,14 @@
 //!
 //! Two voices are heard. The config's caps, per second and per minute, bind [`Class::Routine`]
 //! requests: reads and orders that open. The venue's own words (its limit headers, codes 10006 and
-//! 10018, HTTP 403) bind everything, so that cancels, reducers and their look-ups
+//! 10018, HTTP 403) bind whatever they speak of, so that cancels, reducers and their look-ups
 //! ([`Class::Urgent`]) never wait for a number of ours.
+//!
+//! A turn may also be held for an order that is still being judged. A held turn counts as if it
+//! were sent at every moment until it is, so that no window holds more than its cap whenever the
+//! order goes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use protocol::BootMs;
 
@@ -14,6 +18,11 @@ const MINUTE: u64 = 60_000;
 
 /// How long an address stays banned after HTTP 403 (venue documentation, rate limits).
 pub const BAN_MS: u64 = 600_000;
+
+/// The longest that the venue's own word on its limits is heeded: its windows are a second for an
+/// endpoint and five for an address (venue documentation, rate limits), and an absurd reset time
+/// must not stop an exit.
+const VENUE_WAIT_MOST: u64 = 10 * SECOND;
 
 /// Whom the config's caps bind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +55,15 @@ impl Cause {
     }
 }
 
+/// What a word of the venue about its limits speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// One endpoint of this account.
+    Endpoint(&'static str),
+    /// Every request from this address.
+    Address,
+}
+
 /// What a request is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
@@ -64,8 +82,12 @@ pub(crate) struct Limiter {
     per_minute: usize,
     /// When each request of the last minute went.
     sent: VecDeque<BootMs>,
-    /// The venue wants nothing before this moment.
+    /// Turns that are held and not yet sent.
+    held: usize,
+    /// The venue wants nothing at all before this moment.
     venue_until: Option<BootMs>,
+    /// The venue wants nothing at an endpoint before its moment.
+    endpoint_until: BTreeMap<&'static str, BootMs>,
     banned_until: Option<BootMs>,
     slept: VecDeque<(BootMs, u64)>,
 }
@@ -77,7 +99,9 @@ impl Limiter {
             per_second: 0,
             per_minute: 0,
             sent: VecDeque::new(),
+            held: 0,
             venue_until: None,
+            endpoint_until: BTreeMap::new(),
             banned_until: None,
             slept: VecDeque::new(),
         };
@@ -91,13 +115,43 @@ impl Limiter {
         self.per_minute = usize::try_from(per_minute.max(1)).unwrap_or(usize::MAX);
     }
 
-    /// May a request of this class go now?
-    pub(crate) fn turn(&mut self, now: BootMs, class: Class) -> Turn {
+    /// May a request of this class go to this endpoint now?
+    pub(crate) fn turn(&mut self, now: BootMs, class: Class, endpoint: &'static str) -> Turn {
+        let turn = self.ask(now, class, endpoint);
+        if turn == Turn::Go {
+            self.sent.push_back(now);
+        }
+        turn
+    }
+
+    /// As [`turn`](Self::turn), for a request that goes later: on `Go` it is held until
+    /// [`spend`](Self::spend) or [`give_back`](Self::give_back).
+    pub(crate) fn hold(&mut self, now: BootMs, class: Class, endpoint: &'static str) -> Turn {
+        let turn = self.ask(now, class, endpoint);
+        if turn == Turn::Go {
+            self.held = self.held.saturating_add(1);
+        }
+        turn
+    }
+
+    /// A held turn goes now.
+    pub(crate) fn spend(&mut self, now: BootMs) {
+        self.held = self.held.saturating_sub(1);
+        self.sent.push_back(now);
+    }
+
+    /// A held turn will not be used: it does not count.
+    pub(crate) fn give_back(&mut self) {
+        self.held = self.held.saturating_sub(1);
+    }
+
+    fn ask(&mut self, now: BootMs, class: Class, endpoint: &'static str) -> Turn {
         self.forget(now);
         if let Some(until) = self.banned_until.filter(|until| now < *until) {
             return Turn::Banned(until);
         }
-        if let Some(until) = self.venue_until.filter(|until| now < *until) {
+        let here = self.endpoint_until.get(endpoint).copied();
+        if let Some(until) = self.venue_until.max(here).filter(|until| now < *until) {
             return Turn::Wait(until.since(now), Cause::Venue);
         }
         if class == Class::Routine
@@ -105,20 +159,19 @@ impl Limiter {
         {
             return Turn::Wait(wait, cause);
         }
-        self.sent.push_back(now);
         Turn::Go
     }
 
-    /// A turn taken at `at` was not used: it does not count.
-    pub(crate) fn give_back(&mut self, at: BootMs) {
-        if let Some(place) = self.sent.iter().rposition(|sent| *sent == at) {
-            self.sent.remove(place);
-        }
-    }
-
     /// The venue says that nothing is left until then.
-    pub(crate) fn venue_says_wait(&mut self, until: BootMs) {
-        self.venue_until = self.venue_until.max(Some(until));
+    pub(crate) fn venue_says_wait(&mut self, now: BootMs, scope: Scope, until: BootMs) {
+        let until = until.min(now.after(VENUE_WAIT_MOST));
+        match scope {
+            Scope::Address => self.venue_until = self.venue_until.max(Some(until)),
+            Scope::Endpoint(endpoint) => {
+                let known = self.endpoint_until.entry(endpoint).or_insert(until);
+                *known = until.max(*known);
+            }
+        }
     }
 
     /// The venue has banned the address until then.
@@ -158,7 +211,11 @@ impl Limiter {
     /// How long the caps hold a routine request, and which of them longest.
     fn capped(&self, now: BootMs) -> Option<(u64, Cause)> {
         let wait = |cap: usize, window: u64| {
-            let oldest = self.sent.get(self.sent.len().checked_sub(cap)?)?;
+            // Held turns count as sent now, so they leave the cap that much smaller.
+            let Some(left) = cap.checked_sub(self.held).filter(|left| *left > 0) else {
+                return Some(window);
+            };
+            let oldest = self.sent.get(self.sent.len().checked_sub(left)?)?;
             let free = oldest.after(window);
             (now < free).then(|| free.since(now))
         };
@@ -176,75 +233,151 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const HERE: &str = "order/create";
+
     #[test]
     fn urgent_requests_hear_only_the_venue() {
         let mut limiter = Limiter::new(1, 60);
         let now = BootMs(10_000);
-        assert_eq!(limiter.turn(now, Class::Routine), Turn::Go);
+        let address = Scope::Address;
+        assert_eq!(limiter.turn(now, Class::Routine, HERE), Turn::Go);
         assert_eq!(
-            limiter.turn(now, Class::Routine),
+            limiter.turn(now, Class::Routine, HERE),
             Turn::Wait(1_000, Cause::PerSecond)
         );
-        assert_eq!(limiter.turn(now, Class::Urgent), Turn::Go);
-        limiter.venue_says_wait(BootMs(10_500));
+        assert_eq!(limiter.turn(now, Class::Urgent, HERE), Turn::Go);
+        limiter.venue_says_wait(now, address, BootMs(10_500));
         assert_eq!(
-            limiter.turn(now, Class::Urgent),
+            limiter.turn(now, Class::Urgent, HERE),
             Turn::Wait(500, Cause::Venue)
         );
         limiter.venue_bans(BootMs(610_000));
         assert_eq!(
-            limiter.turn(now, Class::Urgent),
+            limiter.turn(now, Class::Urgent, HERE),
             Turn::Banned(BootMs(610_000))
         );
-        assert_eq!(limiter.turn(BootMs(610_000), Class::Urgent), Turn::Go);
+        assert_eq!(limiter.turn(BootMs(610_000), Class::Urgent, HERE), Turn::Go);
+    }
+
+    #[test]
+    fn an_endpoint_that_is_used_up_does_not_hold_an_exit_at_another() {
+        let mut limiter = Limiter::new(10, 100);
+        let now = BootMs(10_000);
+        let wallet = "account/wallet-balance";
+        limiter.venue_says_wait(now, Scope::Endpoint(wallet), BootMs(10_700));
+        assert_eq!(limiter.turn(now, Class::Urgent, HERE), Turn::Go);
+        assert_eq!(
+            limiter.turn(now, Class::Urgent, wallet),
+            Turn::Wait(700, Cause::Venue)
+        );
+        assert_eq!(limiter.turn(BootMs(10_700), Class::Urgent, wallet), Turn::Go);
+    }
+
+    #[test]
+    fn an_absurd_reset_time_does_not_stop_an_exit_for_ever() {
+        let mut limiter = Limiter::new(10, 100);
+        let now = BootMs(10_000);
+        limiter.venue_says_wait(now, Scope::Address, BootMs(u64::MAX));
+        assert_eq!(
+            limiter.turn(now, Class::Urgent, HERE),
+            Turn::Wait(VENUE_WAIT_MOST, Cause::Venue)
+        );
     }
 
     #[test]
     fn a_turn_given_back_does_not_count() {
         let mut limiter = Limiter::new(1, 60);
         let now = BootMs(10_000);
-        assert_eq!(limiter.turn(now, Class::Routine), Turn::Go);
-        limiter.give_back(now);
-        assert_eq!(limiter.turn(now, Class::Routine), Turn::Go);
+        assert_eq!(limiter.hold(now, Class::Routine, HERE), Turn::Go);
         assert_eq!(
-            limiter.turn(now, Class::Routine),
+            limiter.turn(now, Class::Routine, HERE),
             Turn::Wait(1_000, Cause::PerSecond)
+        );
+        limiter.give_back();
+        assert_eq!(limiter.turn(now, Class::Routine, HERE), Turn::Go);
+        assert_eq!(
+            limiter.turn(now, Class::Routine, HERE),
+            Turn::Wait(1_000, Cause::PerSecond)
+        );
+    }
+
+    #[test]
+    fn a_held_turn_counts_from_when_it_is_sent() {
+        let mut limiter = Limiter::new(1, 60);
+        assert_eq!(limiter.hold(BootMs(10_000), Class::Routine, HERE), Turn::Go);
+        // A second later it is still to come.
+        let later = BootMs(11_500);
+        assert!(matches!(
+            limiter.turn(later, Class::Routine, HERE),
+            Turn::Wait(_, _)
+        ));
+        limiter.spend(later);
+        assert_eq!(
+            limiter.turn(BootMs(12_000), Class::Routine, HERE),
+            Turn::Wait(500, Cause::PerSecond)
+        );
+        assert_eq!(
+            limiter.turn(BootMs(12_500), Class::Routine, HERE),
+            Turn::Go
         );
     }
 
     #[test]
     fn a_shorter_word_of_the_venue_does_not_shorten_a_longer_one() {
         let mut limiter = Limiter::new(10, 100);
-        limiter.venue_says_wait(BootMs(5_000));
-        limiter.venue_says_wait(BootMs(2_000));
+        let now = BootMs(1_000);
+        for scope in [Scope::Address, Scope::Endpoint(HERE)] {
+            limiter.venue_says_wait(now, scope, BootMs(5_000));
+            limiter.venue_says_wait(now, scope, BootMs(2_000));
+        }
         assert_eq!(
-            limiter.turn(BootMs(3_000), Class::Urgent),
+            limiter.turn(BootMs(3_000), Class::Urgent, HERE),
             Turn::Wait(2_000, Cause::Venue)
         );
     }
 
     proptest! {
+        /// Requests that go at once, turns that are held for a while, used or given back, in any
+        /// mixture: routine requests never exceed a cap in any window.
         #[test]
         fn no_window_ever_holds_more_than_its_cap(
             per_second in 1u32..8,
             per_minute in 1u32..40,
-            steps in prop::collection::vec(0u64..700, 1..400),
+            steps in prop::collection::vec((0u64..700, 0u8..5), 1..400),
         ) {
             let mut limiter = Limiter::new(per_second, per_minute);
             let mut now = BootMs(1_000_000);
             let mut went = Vec::new();
-            for step in steps {
+            let mut held = 0_usize;
+            for (step, what) in steps {
                 now = now.after(step);
-                match limiter.turn(now, Class::Routine) {
-                    Turn::Go => went.push(now),
-                    Turn::Wait(ms, _) => {
-                        prop_assert!(ms > 0);
-                        now = now.after(ms);
-                        // After the wait it goes, since nothing else was sent.
-                        prop_assert_eq!(limiter.turn(now, Class::Routine), Turn::Go);
+                match what {
+                    0 if held > 0 => {
+                        held -= 1;
+                        limiter.spend(now);
                         went.push(now);
                     }
-                    Turn::Banned(_) => prop_assert!(false),
+                    1 if held > 0 => {
+                        held -= 1;
+                        limiter.give_back();
+                    }
+                    2 => if limiter.hold(now, Class::Routine, HERE) == Turn::Go {
+                        held += 1;
+                    },
+                    _ => match limiter.turn(now, Class::Routine, HERE) {
+                        Turn::Go => went.push(now),
+                        Turn::Wait(ms, _) => {
+                            prop_assert!(ms > 0);
+                            now = now.after(ms);
+                            let turn = limiter.turn(now, Class::Routine, HERE);
+                            // After the wait it goes, unless a held turn is still to come.
+                            prop_assert!(turn == Turn::Go || held > 0);
+                            if turn == Turn::Go {
+                                went.push(now);
+                            }
+                        }
+                        Turn::Banned(_) => prop_assert!(false),
+                    },
                 }
             }
             for (window, cap) in [(SECOND, per_second), (MINUTE, per_minute)] {

@@ -62,7 +62,7 @@ impl Text {
         }
         let problem = |e: T::Err| FieldError {
             field,
-            why: cut(&e.to_string()),
+            why: plain(&e.to_string()),
         };
         self.0.parse().map(Some).map_err(problem)
     }
@@ -85,7 +85,9 @@ impl Text {
         T: FromStr,
         T::Err: std::fmt::Display,
     {
-        let zero = !self.0.is_empty() && self.0.bytes().all(|b| matches!(b, b'0' | b'.'));
+        let count = |byte| self.0.bytes().filter(|b| *b == byte).count();
+        let (zeros, points) = (count(b'0'), count(b'.'));
+        let zero = zeros > 0 && points <= 1 && zeros + points == self.0.len();
         if zero { Ok(None) } else { self.optional(field) }
     }
 
@@ -93,7 +95,9 @@ impl Text {
     /// microseconds, 19 nanoseconds.
     pub(crate) fn time(&self, field: &'static str) -> Result<VenueMs, FieldError> {
         let number: i64 = self.required(field)?;
+        let digits = self.0.bytes().all(|b| b.is_ascii_digit());
         let ms = match self.0.len() {
+            _ if !digits => None,
             10 => number.checked_mul(1_000),
             13 => Some(number),
             16 => Some(number / 1_000),
@@ -106,8 +110,10 @@ impl Text {
     }
 }
 
-fn cut(text: &str) -> String {
-    text.chars().take(200).collect()
+/// Text from outside, fit for an error and a log line: cut, and on one line.
+pub(crate) fn plain(text: &str) -> String {
+    let printed = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().take(200).map(printed).collect()
 }
 
 #[cfg(test)]
@@ -180,6 +186,27 @@ mod tests {
             );
         }
         assert!(text("\"12\"").time("f").is_err());
-        assert!(text("\"-672214887000\"").time("f").is_ok_and(|t| t.0 < 0));
+        for json in ["\"-672214887000\"", "\"+67221488700\"", "\"\"", "\"0\"", "\"1e12\""] {
+            assert!(text(json).time("f").is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn only_a_zero_is_a_zero() {
+        for json in ["\"0\"", "\"0.00\"", "\".0\"", "0", "\"\""] {
+            assert_eq!(text(json).nonzero::<Price>("f").unwrap(), None, "{json}");
+        }
+        for json in ["\".\"", "\"0.0.0\"", "\"..\"", "\"-\""] {
+            assert!(text(json).nonzero::<Price>("f").is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_quoted_in_an_error_is_short_and_on_one_line() {
+        let long = format!("\"x\\nSAFETY {}\"", "y".repeat(10_000));
+        let error = text(&long).required::<bool>("f").unwrap_err().to_string();
+        assert!(error.len() < 300 && !error.contains('\n'), "{error}");
+        assert_eq!(plain("a\nb\u{1b}[31m"), "a b [31m");
+        assert_eq!(plain(&"z".repeat(900)).len(), 200);
     }
 }

@@ -12,6 +12,9 @@ pub(crate) struct Envelope<'a> {
     pub(crate) ret_code: i64,
     #[serde(default)]
     pub(crate) ret_msg: Text,
+    /// When the venue made the answer.
+    #[serde(default)]
+    pub(crate) time: Text,
     #[serde(default, borrow)]
     pub(crate) result: Option<&'a RawValue>,
 }

@@ -5,7 +5,7 @@ use protocol::venue::{Candle, Instrument, Ticker};
 use protocol::{Symbol, VenueMs};
 use serde::Deserialize;
 
-use crate::number::{FieldError, Text};
+use crate::number::{FieldError, Text, plain};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -19,35 +19,47 @@ impl TimeResult {
     }
 }
 
+/// A row of instruments. A key that is missing is told when the row is turned into an instrument,
+/// so that one odd contract does not hide all others.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct InstrumentRow {
+    #[serde(default)]
     symbol: Text,
     #[serde(default)]
     status: Text,
+    #[serde(default)]
     settle_coin: Text,
+    #[serde(default)]
     leverage_filter: LeverageFilter,
+    #[serde(default)]
     price_filter: PriceFilter,
+    #[serde(default)]
     lot_size_filter: LotFilter,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LeverageFilter {
+    #[serde(default)]
     max_leverage: Text,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PriceFilter {
+    #[serde(default)]
     tick_size: Text,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LotFilter {
+    #[serde(default)]
     qty_step: Text,
+    #[serde(default)]
     min_order_qty: Text,
+    #[serde(default)]
     max_order_qty: Text,
     #[serde(default)]
     max_mkt_order_qty: Text,
@@ -56,6 +68,15 @@ struct LotFilter {
 }
 
 impl InstrumentRow {
+    pub(crate) fn settles_in(&self, coin: Symbol) -> bool {
+        self.settle_coin.as_str() == coin.as_str()
+    }
+
+    /// Its name as the venue wrote it, for a log line.
+    pub(crate) fn name(&self) -> String {
+        plain(self.symbol.as_str())
+    }
+
     pub(crate) fn instrument(&self) -> Result<Instrument, FieldError> {
         let lots = &self.lot_size_filter;
         let max_qty: Qty = lots.max_order_qty.required("maxOrderQty")?;

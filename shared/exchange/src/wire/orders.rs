@@ -27,7 +27,7 @@ pub(crate) struct OrderRow {
     price: Text,
     #[serde(alias = "Qty")]
     qty: Text,
-    #[serde(default, alias = "CumExecQty")]
+    #[serde(alias = "CumExecQty")]
     cum_exec_qty: Text,
     #[serde(alias = "OrderStatus")]
     order_status: Text,
@@ -71,10 +71,7 @@ impl OrderRow {
                 None
             },
             qty: self.qty.required("qty")?,
-            filled: self
-                .cum_exec_qty
-                .optional("cumExecQty")?
-                .unwrap_or(Qty::ZERO),
+            filled: self.cum_exec_qty.required::<Qty>("cumExecQty")?,
             status: words::status(&self.order_status),
             reduce_only: flag(&self.reduce_only, "reduceOnly")?,
             close_on_trigger: flag(&self.close_on_trigger, "closeOnTrigger")?,
@@ -238,6 +235,13 @@ pub(crate) struct CancelBody {
     pub(crate) order_id: Option<OrderId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) order_link_id: Option<OrderLinkId>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CancelAllBody {
+    pub(crate) category: &'static str,
+    pub(crate) symbol: Symbol,
 }
 
 #[derive(Debug, Serialize)]

@@ -12,7 +12,6 @@ use crate::number::{FieldError, Text};
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PositionRow {
-    #[serde(default)]
     position_idx: Text,
     symbol: Text,
     side: Text,
@@ -49,10 +48,7 @@ impl PositionRow {
             unrealised: self.unrealised_pnl.optional::<Amount>("unrealisedPnl")?,
             stop_loss: self.stop_loss.nonzero::<Price>("stopLoss")?,
             take_profit: self.take_profit.nonzero::<Price>("takeProfit")?,
-            index: self
-                .position_idx
-                .optional::<u8>("positionIdx")?
-                .unwrap_or(0),
+            index: self.position_idx.required::<u8>("positionIdx")?,
         })
     }
 }

@@ -3,7 +3,7 @@
 use protocol::venue::{ExecKind, OrderStatus};
 use protocol::{OrderType, Side, TimeInForce};
 
-use crate::number::{FieldError, Text};
+use crate::number::{FieldError, Text, plain};
 
 /// A side; `""` and `None` are the side of a flat position.
 pub(crate) fn side(text: &Text, field: &'static str) -> Result<Option<Side>, FieldError> {
@@ -13,7 +13,7 @@ pub(crate) fn side(text: &Text, field: &'static str) -> Result<Option<Side>, Fie
         "" | "None" => Ok(None),
         other => Err(FieldError {
             field,
-            why: format!("{other:?} is no side"),
+            why: format!("{:?} is no side", plain(other)),
         }),
     }
 }
@@ -41,7 +41,7 @@ pub(crate) fn order_type(text: &Text) -> Result<OrderType, FieldError> {
         "Limit" => Ok(OrderType::Limit),
         other => Err(FieldError {
             field: "orderType",
-            why: format!("{other:?} is unknown"),
+            why: format!("{:?} is unknown", plain(other)),
         }),
     }
 }
