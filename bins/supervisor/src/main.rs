@@ -24,7 +24,12 @@ use protocol::control::{EXIT_CONFIG, EXIT_FAILURE};
 /// Exit codes: 0 stopped as told, 1 failed, 2 usage, 78 a config or environment that no restart
 /// will mend.
 #[derive(Debug, Parser)]
-#[command(name = "perps-supervisor", version, max_term_width = 100)]
+#[command(
+    name = "perps-supervisor",
+    version,
+    max_term_width = 100,
+    after_help = "To see the harness at work: make demo. A config of your own begins with: cp configs/zoomex_example.yaml zoomex.yaml"
+)]
 struct Cli {
     /// Which world: a config that contradicts it is refused.
     #[arg(long, value_enum)]

@@ -20,7 +20,7 @@ pub(crate) enum StartError {
     NoConfig { file: String },
     #[error("{0}")]
     BadConfig(LoadError),
-    #[error("{tag}: {0}", tag = protocol::Tag::ModeGuard)]
+    #[error("{tag}", tag = protocol::Tag::ModeGuard)]
     Mode(#[from] config::ModeGuardError),
     #[error(
         "bot.user is set: a bot under a user of its own is not supported by this version; remove the key, and read README.md on what a bot under the same user may do"
