@@ -11,13 +11,18 @@ use serde::de::DeserializeOwned;
 use crate::clock::VenueClock;
 use crate::credentials::Credentials;
 use crate::error::{ExchangeError, code};
-use crate::limiter::{BAN_MS, Cause, Class, Limiter, Turn};
+use crate::limiter::{BAN_MS, Cause, Class, Limiter, Scope, Turn};
+use crate::number::plain;
 use crate::signing::rest_signature;
 use crate::wire::envelope::Envelope;
 use crate::wire::market::TimeResult;
 
 /// The largest answer that is read.
 const BODY_MOST: usize = 8 * 1024 * 1024;
+
+/// How long after its first send an order may be sent once more, when the venue refused its time
+/// stamp: it was allowed for that moment, not for a later one.
+const RESEND_WITHIN_MS: u64 = 500;
 
 /// How long a read steps aside while an order waits for its turn.
 const STEP_ASIDE: Duration = Duration::from_millis(10);
@@ -132,8 +137,15 @@ impl Answer {
             .map_or("{}", serde_json::value::RawValue::get);
         serde_json::from_str(raw).map_err(|e| ExchangeError::Unreadable {
             call: self.call,
-            why: format!("result: {e}"),
+            why: plain(&format!("result: {e}")),
         })
+    }
+
+    /// When the venue made the answer.
+    pub(crate) fn made(&self) -> Result<VenueMs, ExchangeError> {
+        let envelope = read_envelope(self.call, &self.body)?;
+        let time = envelope.time.time("time");
+        time.map_err(ExchangeError::field(self.call))
     }
 }
 
@@ -210,15 +222,8 @@ impl Shared {
     /// clock is synced and the call sent once more.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Answer, ExchangeError> {
         self.my_turn(call).await?;
-        self.once_or_resynced(call).await
-    }
-
-    async fn once_or_resynced(&self, call: &Call<'_>) -> Result<Answer, ExchangeError> {
         match self.send_once(call).await {
-            Err(ExchangeError::Refused {
-                code: code::TIMESTAMP,
-                ..
-            }) => {
+            Err(refused) if refused.is_code(code::TIMESTAMP) => {
                 self.sync_clock().await?;
                 self.my_turn(call).await?;
                 self.send_once(call).await
@@ -227,9 +232,25 @@ impl Shared {
         }
     }
 
-    /// Sends a call whose turn was taken before.
+    /// Sends an order in a turn that was held for it. After a wrong time stamp it is sent once more
+    /// only if that is possible at once: what allowed it must not grow old in a queue.
     pub(crate) async fn send_now(&self, call: &Call<'_>) -> Result<Answer, ExchangeError> {
-        self.once_or_resynced(call).await
+        let began = self.now();
+        self.limiter(|limiter| limiter.spend(began));
+        let refused = match self.send_once(call).await {
+            Err(refused) if refused.is_code(code::TIMESTAMP) => refused,
+            sent => return sent,
+        };
+        // Synced in any case: the next order is to fare better.
+        if self.sync_clock().await.is_err() {
+            return Err(refused);
+        }
+        let now = self.now();
+        let soon = now.since(began) <= RESEND_WITHIN_MS;
+        if soon && self.limiter(|limiter| limiter.turn(now, call.class, call.name)) == Turn::Go {
+            return self.send_once(call).await;
+        }
+        Err(refused)
     }
 
     /// Waits for the limiter; says so before it sleeps.
@@ -237,29 +258,30 @@ impl Shared {
         while call.class == Class::Routine && self.orders_waiting.load(Ordering::Relaxed) > 0 {
             tokio::time::sleep(STEP_ASIDE).await;
         }
-        self.turn(call.name, call.class).await.map(drop)
+        self.turn(call.name, call.class, Limiter::turn).await
     }
 
-    /// Waits for an order's turn; while it waits, no read that the config's caps bind goes first.
+    /// Holds a turn for an order; while it waits, no read that the config's caps bind goes first.
     pub(crate) async fn order_turn(
         &self,
         call: &'static str,
         class: Class,
-    ) -> Result<BootMs, ExchangeError> {
+    ) -> Result<(), ExchangeError> {
         let _waiting = Waiting::of(&self.orders_waiting);
-        self.turn(call, class).await
+        self.turn(call, class, Limiter::hold).await
     }
 
-    /// Waits for a turn of this class; when it was counted.
-    pub(crate) async fn turn(
+    /// Waits until the limiter lets one through.
+    async fn turn(
         &self,
         call: &'static str,
         class: Class,
-    ) -> Result<BootMs, ExchangeError> {
+        ask: fn(&mut Limiter, BootMs, Class, &'static str) -> Turn,
+    ) -> Result<(), ExchangeError> {
         loop {
             let now = self.now();
-            match self.limiter(|limiter| limiter.turn(now, class)) {
-                Turn::Go => return Ok(now),
+            match self.limiter(|limiter| ask(limiter, now, class, call)) {
+                Turn::Go => return Ok(()),
                 Turn::Wait(sleep_ms, cause) => {
                     self.around.throttled(Throttle {
                         call,
@@ -299,7 +321,7 @@ impl Shared {
             }
         };
         let status = response.status();
-        self.hear_limits(response.headers());
+        self.hear_limits(call.name, response.headers());
         if status == reqwest::StatusCode::FORBIDDEN {
             let until = self.now().after(BAN_MS);
             self.limiter(|limiter| limiter.venue_bans(until));
@@ -329,17 +351,22 @@ impl Shared {
             let said = envelope.ret_msg.as_str();
             (
                 envelope.ret_code,
-                said.replace(self.credentials.key(), "(key)"),
+                plain(&said.replace(self.credentials.key(), "(key)")),
             )
         };
         let name = call.name;
         if code == 0 || code::NOT_MODIFIED.contains(&code) {
             return Ok(Answer { body, call: name });
         }
-        if code::TOO_MANY.contains(&code) {
-            // Where no header says otherwise, a second is the venue's own window.
-            let until = self.now().after(1_000);
-            self.limiter(|limiter| limiter.venue_says_wait(until));
+        if code == code::TOO_MANY || code == code::TOO_MANY_ADDRESS {
+            // The header may say longer; a second is the venue's own window.
+            let now = self.now();
+            let scope = if code == code::TOO_MANY {
+                Scope::Endpoint(name)
+            } else {
+                Scope::Address
+            };
+            self.limiter(|limiter| limiter.venue_says_wait(now, scope, now.after(1_000)));
         }
         if code::FATAL.contains(&code) {
             return Err(ExchangeError::Fatal {
@@ -411,14 +438,15 @@ impl Shared {
     }
 
     /// Heeds `X-Bapi-Limit-Status` (requests left) and its reset time.
-    fn hear_limits(&self, headers: &HeaderMap) {
+    fn hear_limits(&self, call: &'static str, headers: &HeaderMap) {
         let number = |name: &str| -> Option<i64> { headers.get(name)?.to_str().ok()?.parse().ok() };
         if number("x-bapi-limit-status").is_none_or(|left| left > 0) {
             return;
         }
         let reset = number("x-bapi-limit-reset-timestamp").map(VenueMs);
         if let Some(until) = reset.and_then(|at| self.clock().boot_at(at)) {
-            self.limiter(|limiter| limiter.venue_says_wait(until));
+            let (now, scope) = (self.now(), Scope::Endpoint(call));
+            self.limiter(|limiter| limiter.venue_says_wait(now, scope, until));
         }
     }
 }
@@ -453,7 +481,7 @@ fn read_envelope<'a>(call: &'static str, body: &'a [u8]) -> Result<Envelope<'a>,
         let start: String = String::from_utf8_lossy(body).chars().take(80).collect();
         ExchangeError::Unreadable {
             call,
-            why: format!("{e}; it begins {start:?}"),
+            why: format!("{}; it begins {start:?}", plain(&e.to_string())),
         }
     })
 }

@@ -68,7 +68,8 @@ pub enum ExchangeError {
 pub(crate) mod code {
     pub(crate) const TIMESTAMP: i64 = 10_002;
     pub(crate) const FATAL: [i64; 5] = [10_003, 10_004, 10_005, 10_007, 10_010];
-    pub(crate) const TOO_MANY: [i64; 2] = [10_006, 10_018];
+    pub(crate) const TOO_MANY: i64 = 10_006;
+    pub(crate) const TOO_MANY_ADDRESS: i64 = 10_018;
     pub(crate) const SERVER: [i64; 2] = [10_000, 10_016];
     pub(crate) const NO_SUCH_ORDER: i64 = 110_001;
     pub(crate) const DUPLICATE: [i64; 2] = [110_030, 110_072];
@@ -94,6 +95,11 @@ impl ExchangeError {
             call,
             why: error.to_string(),
         }
+    }
+
+    /// Whether the venue refused with this code.
+    pub(crate) fn is_code(&self, wanted: i64) -> bool {
+        matches!(self, Self::Refused { code, .. } if *code == wanted)
     }
 
     /// Whether the order or change may exist at the venue all the same.

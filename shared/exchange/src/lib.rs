@@ -35,7 +35,7 @@ pub use limiter::{BAN_MS, Cause};
 pub use number::FieldError;
 pub use reader::{AccountType, Reader};
 pub use trader::{Slot, Trader};
-pub use venue::Venue;
+pub use venue::{Host, Venue};
 pub use wire::orders::{AmendOrder, NewOrder, OrderName};
 
 /// Makes ring the one crypto provider of this process. Later calls change nothing.

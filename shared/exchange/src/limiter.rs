@@ -270,7 +270,10 @@ mod tests {
             limiter.turn(now, Class::Urgent, wallet),
             Turn::Wait(700, Cause::Venue)
         );
-        assert_eq!(limiter.turn(BootMs(10_700), Class::Urgent, wallet), Turn::Go);
+        assert_eq!(
+            limiter.turn(BootMs(10_700), Class::Urgent, wallet),
+            Turn::Go
+        );
     }
 
     #[test]
@@ -316,10 +319,7 @@ mod tests {
             limiter.turn(BootMs(12_000), Class::Routine, HERE),
             Turn::Wait(500, Cause::PerSecond)
         );
-        assert_eq!(
-            limiter.turn(BootMs(12_500), Class::Routine, HERE),
-            Turn::Go
-        );
+        assert_eq!(limiter.turn(BootMs(12_500), Class::Routine, HERE), Turn::Go);
     }
 
     #[test]

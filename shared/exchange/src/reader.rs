@@ -9,7 +9,7 @@ use protocol::venue::{
 use protocol::{BootMs, OrderLinkId, Symbol, VenueMs};
 use serde::de::DeserializeOwned;
 
-use crate::client::{Call, Shared, What};
+use crate::client::{Answer, Call, Shared, What};
 use crate::clock::VenueClock;
 use crate::error::ExchangeError;
 use crate::limiter::Class;
@@ -106,25 +106,41 @@ impl Reader {
         })
     }
 
-    /// Every linear instrument that settles in this coin.
+    /// Every linear instrument that settles in this coin. One that cannot be read is left out, with
+    /// a warning: it cannot be traded, all others can.
     pub async fn instruments(&self, settle_coin: Symbol) -> Result<Vec<Instrument>, ExchangeError> {
         let name = "market/instruments-info";
         let query = "category=linear&limit=1000";
         let rows: Vec<InstrumentRow> = self.pages(name, "/market/instruments-info", query).await?;
-        let all: Result<Vec<_>, _> = rows.iter().map(InstrumentRow::instrument).collect();
-        let all = all.map_err(ExchangeError::field(name))?;
-        Ok(all
-            .into_iter()
-            .filter(|i| i.settle_coin == settle_coin)
-            .collect())
+        let mut all = Vec::new();
+        let mut odd = None;
+        for row in rows.iter().filter(|row| row.settles_in(settle_coin)) {
+            match row.instrument() {
+                Ok(instrument) => all.push(instrument),
+                Err(error) => {
+                    tracing::warn!("{name}: {} is left out: {error}", row.name());
+                    odd = Some(error);
+                }
+            }
+        }
+        match odd {
+            Some(error) if all.is_empty() => Err(ExchangeError::field(name)(error)),
+            _ => Ok(all),
+        }
     }
 
-    /// Prices of one instrument.
+    /// Prices of one instrument, as old as the venue says its answer is.
     pub async fn ticker(&self, symbol: Symbol) -> Result<Ticker, ExchangeError> {
         let name = "market/tickers";
         let query = format!("category=linear&symbol={symbol}");
-        let page: Page<TickerRow> = self.get(name, "/market/tickers", &query).await?;
-        let at = self.venue_now();
+        let answer = self.answer(name, "/market/tickers", &query).await?;
+        let page: Page<TickerRow> = answer.result()?;
+        // A stamp ahead of the clock must not make a price look fresh for longer than it is.
+        let made = answer.made()?;
+        let at = self
+            .clock()
+            .at(self.shared.now())
+            .map_or(made, |now| made.min(now));
         let row = page.list.first().ok_or_else(|| nothing(name, &symbol))?;
         row.ticker(at).map_err(ExchangeError::field(name))
     }
@@ -254,14 +270,6 @@ impl Reader {
         Ok(all)
     }
 
-    /// The venue's time now; the epoch if the clock has never been synced.
-    fn venue_now(&self) -> VenueMs {
-        self.shared
-            .clock()
-            .at(self.shared.now())
-            .unwrap_or(VenueMs(0))
-    }
-
     async fn orders(
         &self,
         name: &'static str,
@@ -286,7 +294,7 @@ impl Reader {
             let page: Page<T> = if cursor.is_empty() {
                 self.get(name, path, query).await?
             } else {
-                self.get(name, path, &format!("{query}&cursor={cursor}"))
+                self.get(name, path, &format!("{query}&cursor={}", escaped(&cursor)))
                     .await?
             };
             let last = page.list.is_empty();
@@ -307,21 +315,45 @@ impl Reader {
         path: &'static str,
         query: &str,
     ) -> Result<T, ExchangeError> {
+        self.answer(name, path, query).await?.result()
+    }
+
+    async fn answer(
+        &self,
+        name: &'static str,
+        path: &'static str,
+        query: &str,
+    ) -> Result<Answer, ExchangeError> {
         let what = if path.starts_with("/market/") {
             What::Public(query)
         } else {
             What::Get(query)
         };
+        let class = self.class;
         self.shared
             .send(&Call {
                 name,
                 path,
                 what,
-                class: self.class,
+                class,
             })
-            .await?
-            .result()
+            .await
     }
+}
+
+/// A cursor fit for a query string that is signed as it is sent. The venue hands most of them out
+/// escaped already (`%3A`), so a percent sign stays.
+fn escaped(cursor: &str) -> String {
+    let mut text = String::with_capacity(cursor.len());
+    for byte in cursor.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push('%');
+            text.push_str(&hex::encode_upper([byte]));
+        }
+    }
+    text
 }
 
 /// `startTime=..&endTime=..` for each stretch that one call may span, newest first like the rows.
@@ -349,6 +381,13 @@ fn nothing(call: &'static str, what: &dyn std::fmt::Display) -> ExchangeError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cursor_cannot_break_out_of_the_query() {
+        assert_eq!(escaped("page_token%3D39380%26"), "page_token%3D39380%26");
+        assert_eq!(escaped("a=b&symbol=X#y z"), "a%3Db%26symbol%3DX%23y%20z");
+        assert_eq!(escaped("\"+/\u{e9}"), "%22%2B%2F%C3%A9");
+    }
 
     #[test]
     fn a_long_past_is_asked_in_windows_under_seven_days() {

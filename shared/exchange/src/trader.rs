@@ -4,14 +4,15 @@
 use std::sync::Arc;
 
 use money::{Price, Ratio};
-use protocol::{BootMs, OrderId, Symbol};
+use protocol::{OrderId, Symbol};
 use serde::Serialize;
 
 use crate::client::{Answer, Call, Shared, What};
 use crate::error::ExchangeError;
-use crate::limiter::Class;
+use crate::limiter::{Class, Limiter};
 use crate::wire::orders::{
-    AmendOrder, CancelBody, CreateBody, LeverageBody, NewOrder, OrderIds, OrderName, StopBody,
+    AmendOrder, CancelAllBody, CancelBody, CreateBody, LeverageBody, NewOrder, OrderIds, OrderName,
+    StopBody,
 };
 
 /// The writing half of the client.
@@ -25,13 +26,15 @@ pub struct Trader {
 #[must_use = "a turn is for sending"]
 pub struct Slot {
     shared: Arc<Shared>,
-    counted: Option<BootMs>,
+    /// Whose caps it was taken under.
+    class: Class,
+    unused: bool,
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if let Some(at) = self.counted.take() {
-            self.shared.limiter(|limiter| limiter.give_back(at));
+        if self.unused {
+            self.shared.limiter(Limiter::give_back);
         }
     }
 }
@@ -61,10 +64,11 @@ impl Trader {
     /// sent: an approval must not grow old in the queue. `opens`: the config's caps bind it.
     pub async fn slot(&self, opens: bool) -> Result<Slot, ExchangeError> {
         let class = if opens { Class::Routine } else { Class::Urgent };
-        let counted = self.shared.order_turn("order", class).await?;
+        self.shared.order_turn("order/create", class).await?;
         Ok(Slot {
             shared: Arc::clone(&self.shared),
-            counted: Some(counted),
+            class,
+            unused: true,
         })
     }
 
@@ -116,6 +120,23 @@ impl Trader {
         self.post("order/cancel", "/order/cancel", &body, Class::Urgent)
             .await
             .map(drop)
+    }
+
+    /// Cancels every order of a symbol, stops too: only for a symbol that is flat or going flat.
+    /// The venue takes at most 500 a call; read the open orders again.
+    pub async fn cancel_all(&self, symbol: Symbol) -> Result<(), ExchangeError> {
+        let body = CancelAllBody {
+            category: "linear",
+            symbol,
+        };
+        self.post(
+            "order/cancel-all",
+            "/order/cancel-all",
+            &body,
+            Class::Urgent,
+        )
+        .await
+        .map(drop)
     }
 
     /// Sets a symbol's leverage; "already so" is success.
@@ -186,13 +207,13 @@ impl Trader {
         body: &impl Serialize,
     ) -> Result<Answer, ExchangeError> {
         let text = as_json(name, body)?;
-        slot.counted = None;
+        slot.unused = false;
         self.shared
             .send_now(&Call {
                 name,
                 path,
                 what: What::Post(&text),
-                class: Class::Routine,
+                class: slot.class,
             })
             .await
     }
