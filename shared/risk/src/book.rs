@@ -12,6 +12,9 @@ use crate::{Engine, trips};
 /// position is its exact rest, so nothing is ever lost.
 const COST_PLACES: u32 = 12;
 
+/// An execution this far behind what has all been told is a repeat, remembered or not.
+const REPEATS_MS: u64 = 600_000;
+
 impl Held {
     /// Average entry price.
     pub(crate) fn entry(&self) -> Option<Price> {
@@ -146,7 +149,9 @@ impl Engine {
 
     /// Books an execution once: positions, cash, fees, funding.
     pub(crate) fn book_execution(&mut self, execution: &Execution, effects: &mut Effects) {
-        if !self.state.ingested.executions.insert(execution.exec_id) {
+        let told = self.state.ingested.executions_until;
+        let old = told.is_some_and(|until| until.since(execution.at) > REPEATS_MS);
+        if old || !self.state.ingested.executions.insert(execution.exec_id) {
             return;
         }
         let last = self

@@ -70,6 +70,7 @@ impl Engine {
                 stale_candles: std::collections::BTreeMap::new(),
             },
             store_fault: None,
+            corrupt: None,
         };
         Self { state }
     }
@@ -196,19 +197,13 @@ impl Engine {
         state.store_fault = None;
         effects.must_be_durable = true;
         match &start.store {
-            StoreCondition::Fresh => {}
+            StoreCondition::Fresh => self.state.corrupt = None,
             StoreCondition::Restored => self.say_restored(effects),
-            StoreCondition::Reset => self.let_go(effects),
-            StoreCondition::Corrupt(why) => {
-                trips::begin(
-                    self,
-                    Tag::StateCorrupt,
-                    why.clone(),
-                    protocol::Context::new(),
-                    None,
-                    effects,
-                );
+            StoreCondition::Reset => {
+                self.state.corrupt = None;
+                self.let_go(effects);
             }
+            StoreCondition::Corrupt(why) => self.state.corrupt = Some(why.clone()),
         }
         self.gateway_lost(effects);
         if start.new_session {

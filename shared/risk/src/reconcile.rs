@@ -25,11 +25,13 @@ impl Engine {
         effects.must_be_durable = true;
         let mut problems = Vec::new();
         let mut adopt = Vec::new();
-        let corrupt = matches!(self.state.venue.condition, StoreCondition::Corrupt(_));
+        let corrupt = self.state.corrupt.is_some();
+        // Before the first comparison of a new history the book is only what was executed since.
+        let fresh = self.state.venue.condition == StoreCondition::Fresh;
         for position in self.state.book.venue_positions.values() {
             let Some(side) = position.side else { continue };
             let held = self.state.book.positions.get(&position.symbol);
-            if held.is_some_and(|held| held.side == side && held.size == position.size) {
+            if !fresh && held.is_some_and(|held| held.side == side && held.size == position.size) {
                 continue;
             }
             let live = format!(
@@ -40,7 +42,7 @@ impl Engine {
             );
             if !self.state.limits.supported_sides.allows(side) {
                 problems.push(format!("a live {live}, which this harness does not open"));
-            } else if held.is_some() {
+            } else if held.is_some() && !fresh {
                 problems.push(format!(
                     "the venue holds {live}, the book {}",
                     in_words(held)
@@ -52,7 +54,7 @@ impl Engine {
             }
         }
         for (symbol, held) in &self.state.book.positions {
-            if !self.state.book.venue_positions.contains_key(symbol) {
+            if !fresh && !self.state.book.venue_positions.contains_key(symbol) {
                 problems.push(format!(
                     "the book holds {} {symbol}, the venue nothing",
                     in_words(Some(held))
@@ -61,6 +63,9 @@ impl Engine {
         }
         problems.extend(self.standing_problems());
         if problems.is_empty() {
+            if fresh {
+                self.state.book.positions.clear();
+            }
             for position in &adopt {
                 self.adopt(position, effects);
             }
@@ -71,12 +76,19 @@ impl Engine {
 
     /// What is wrong whenever it is seen: hedge legs, and orders of somebody else.
     fn standing_problems(&self) -> Vec<String> {
-        let legs = self.state.book.hedge_legs.iter().map(|leg| {
-            format!(
-                "a leg of hedge mode: {} {} (index {})",
-                leg.size, leg.symbol, leg.index
-            )
-        });
+        let known = &self.state.book.acknowledged_legs;
+        let legs = self
+            .state
+            .book
+            .hedge_legs
+            .iter()
+            .filter(|leg| !known.iter().any(|k| same_leg(k, leg)))
+            .map(|leg| {
+                format!(
+                    "a leg of hedge mode: {} {} (index {})",
+                    leg.size, leg.symbol, leg.index
+                )
+            });
         let orders = self.state.book.foreign_orders.values().map(|order| {
             format!(
                 "an open order that is not ours: {} {} {} ({})",
@@ -179,9 +191,7 @@ impl Engine {
                 ));
             }
         }
-        if !self.state.book.hedge_legs.is_empty() {
-            problems.extend(self.standing_problems());
-        }
+        problems.extend(self.standing_problems());
         if !problems.is_empty() && !self.state.trips.contains_key(&Tag::ReconBlock) {
             self.block(&problems, effects);
         }
@@ -208,9 +218,14 @@ impl Engine {
         effects: &mut Effects,
     ) {
         let lineage = self.state.lineage.clone();
+        // Ours is what was approved and is not over for good; an order that was given up as never
+        // arrived and turns up all the same is nobody's.
         let ours = |order: &Order| {
             let link = order.link_id.as_ref();
-            link.is_some_and(|link| crate::names::approval_of(&lineage, link).is_some())
+            let approval = link.and_then(|link| crate::names::approval_of(&lineage, link));
+            approval.is_some_and(|id| {
+                self.state.reservations.contains_key(&id) || self.state.book.over.contains(&id)
+            })
         };
         let foreign = all
             .iter()
@@ -261,6 +276,10 @@ impl Engine {
         let orders: Vec<_> = self.state.book.foreign_orders.keys().copied().collect();
         self.state.book.acknowledged.extend(orders);
         self.state.book.foreign_orders.clear();
+        self.state
+            .book
+            .acknowledged_legs
+            .clone_from(&self.state.book.hedge_legs);
         self.state.book.disagreeing.clear();
         self.state.book.fault = None;
         trips::end(
@@ -281,4 +300,8 @@ fn in_words(held: Option<&Held>) -> String {
     held.map_or("nothing".to_owned(), |held| {
         format!("{} {}", held.side.position_word(), held.size)
     })
+}
+
+fn same_leg(one: &Position, other: &Position) -> bool {
+    (one.symbol, one.index, one.size) == (other.symbol, other.index, other.size)
 }

@@ -28,6 +28,9 @@ pub(crate) const APPROVAL_TTL_MS: u64 = 1_000;
 /// How long after its end a silent approval is taken to be of unknown outcome.
 const SILENCE_MS: u64 = 15_000;
 
+/// Orders that are over and still known as ours.
+const OVER_MOST: usize = 1_024;
+
 /// Fills of unknown orders that are remembered until their order is known.
 const ORPHANS_MOST: usize = 256;
 
@@ -138,10 +141,10 @@ impl Engine {
         match &report.outcome {
             Outcome::Accepted { order_id } => {
                 reservation.order_id = Some(*order_id);
-                if reservation.rests() {
+                if reservation.has_no_outcome() {
                     reservation.stage = Stage::Live;
+                    self.state.session.sent = self.state.session.sent.saturating_add(1);
                 }
-                self.state.session.sent = self.state.session.sent.saturating_add(1);
                 self.claim_orphans(report.approval_id, *order_id);
                 self.update_intent(&intent_id, report.outcome.clone());
             }
@@ -169,7 +172,7 @@ impl Engine {
         let Some(reservation) = self.state.reservations.get_mut(&lookup.approval_id) else {
             return;
         };
-        if !matches!(reservation.stage, Stage::Ambiguous | Stage::Approved) {
+        if !reservation.rests() {
             return;
         }
         // Signed at the latest when the approval ran out, if nobody said when.
@@ -182,14 +185,30 @@ impl Engine {
         match reservation.missed {
             None => reservation.missed = Some(lookup.begun),
             Some(first) if lookup.begun > first.after(lag) => {
-                let intent = reservation.approval.intent.clone();
-                self.release(lookup.approval_id);
-                let why = "the venue does not know it: two look-ups found nothing".to_owned();
-                self.update_intent(&intent.intent_id, Outcome::NotSent { why });
-                self.tell_resolved(&intent, "never arrived", effects);
+                self.never_arrived(lookup.approval_id, effects);
             }
             Some(_) => {}
         }
+    }
+
+    /// Two look-ups that count have found nothing: nothing is there, or it is long over.
+    fn never_arrived(&mut self, id: ApprovalId, effects: &mut Effects) {
+        let Some(reservation) = self.state.reservations.get_mut(&id) else {
+            return;
+        };
+        if reservation.stage == Stage::Live {
+            let filled = reservation.booked;
+            reservation.stage = Stage::Over {
+                filled,
+                at: self.state.clock.venue,
+            };
+            return self.drop_if_over(id);
+        }
+        let intent = reservation.approval.intent.clone();
+        self.release(id);
+        let why = "the venue does not know it: two look-ups found nothing".to_owned();
+        self.update_intent(&intent.intent_id, Outcome::NotSent { why });
+        self.tell_resolved(&intent, "never arrived", effects);
     }
 
     /// The venue's word on an order, open or over.
@@ -200,6 +219,10 @@ impl Engine {
         let Some(reservation) = self.state.reservations.get_mut(&id) else {
             return;
         };
+        if matches!(reservation.stage, Stage::Over { .. }) && !order.status.is_final() {
+            // A read that was begun before it ended.
+            return;
+        }
         let was_in_doubt = reservation.in_doubt();
         reservation.order_id = Some(order.order_id);
         reservation.stage = if order.status.is_final() {
@@ -304,10 +327,26 @@ impl Engine {
     /// Positions read late enough hold whatever an order that is over has filled.
     pub(crate) fn settle_over(&mut self, begun: VenueMs) {
         let lag = self.state.limits.venue_lag_ms;
-        self.state.reservations.retain(|_, r| match r.stage {
-            Stage::Over { at, .. } => begun <= at.after(lag),
-            Stage::Approved | Stage::Ambiguous | Stage::Live => true,
-        });
+        let settled: Vec<ApprovalId> = self
+            .state
+            .reservations
+            .iter()
+            .filter(|(_, r)| matches!(r.stage, Stage::Over { at, .. } if begun > at.after(lag)))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in settled {
+            self.state.reservations.remove(&id);
+            self.note_over(id);
+        }
+    }
+
+    /// Remembers that an approval's order is over: a read begun before may still show it.
+    fn note_over(&mut self, id: ApprovalId) {
+        let over = &mut self.state.book.over;
+        over.insert(id);
+        while over.len() > OVER_MOST {
+            over.pop_first();
+        }
     }
 
     fn approval_of(&self, link: Option<&OrderLinkId>, order: &OrderId) -> Option<ApprovalId> {
@@ -406,6 +445,7 @@ impl Engine {
         }
         if matches!(reservation.stage, Stage::Over { .. }) && reservation.outstanding().is_zero() {
             self.state.reservations.remove(&id);
+            self.note_over(id);
         }
     }
 

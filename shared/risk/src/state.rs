@@ -74,6 +74,8 @@ pub struct State {
     pub venue: VenueView,
     /// Why the state cannot be written, if it cannot.
     pub store_fault: Option<String>,
+    /// What was found damaged at a start; entries stay blocked until the state is replaced.
+    pub corrupt: Option<String>,
 }
 
 /// Counters of given names.
@@ -234,6 +236,10 @@ pub struct Book {
     pub last_execution: BTreeMap<Symbol, VenueMs>,
     /// Since when, in venue time, a symbol's positions disagree.
     pub disagreeing: BTreeMap<Symbol, VenueMs>,
+    /// The newest approvals whose orders are over: a late read may still show them.
+    pub over: BTreeSet<ApprovalId>,
+    /// Legs of hedge mode that the operator has acknowledged.
+    pub acknowledged_legs: Vec<Position>,
     /// Fills of orders whose approval is not known yet.
     pub orphan_fills: BTreeMap<OrderId, Qty>,
     /// Something in the book could not be computed.
@@ -387,12 +393,20 @@ pub struct Ingested {
 }
 
 /// The newest few of something, each once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Ring<T: Ord> {
     order: VecDeque<T>,
     #[serde(skip, default = "BTreeSet::new")]
     known: BTreeSet<T>,
 }
+
+impl<T: Ord> PartialEq for Ring<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.order == other.order
+    }
+}
+
+impl<T: Ord> Eq for Ring<T> {}
 
 impl<T: Ord> Default for Ring<T> {
     fn default() -> Self {

@@ -5,6 +5,9 @@ use protocol::{Context, Denial, Severity, Symbol, Tag};
 use crate::Engine;
 use crate::effects::{Effects, Event};
 
+/// Symbols per tag whose last alert of a refusal is remembered.
+const SYMBOLS_MOST: usize = 256;
+
 /// Alerts that are kept for the alert-forwarder; beyond it the oldest goes.
 const OUTBOX_MOST: usize = 1024;
 
@@ -48,6 +51,10 @@ impl Engine {
             .get(&symbol)
             .is_none_or(|at| now.saturating_sub(*at) >= reminder);
         if due {
+            if told.len() >= SYMBOLS_MOST {
+                // A bot can make up any number of symbols.
+                told.clear();
+            }
             told.insert(symbol, now);
         }
         // A standing trip has been alerted when it began; its refusals need no alert of their own.

@@ -35,23 +35,22 @@ pub(crate) fn begin(
     };
     engine.state.trips.insert(tag, record);
     engine.tell(tag, tag.severity(), message, context, true, effects);
-    if acts(engine, tag) {
-        match engine.state.limits.on_trip {
-            OnTrip::Block => {}
-            OnTrip::Cancel => {
-                engine.command(CommandKind::CancelOpeners { symbol: None }, false, effects);
-            }
-            OnTrip::Flatten => {
-                let max_slippage = engine.state.limits.flatten_max_slippage;
-                engine.command(
-                    CommandKind::Flatten {
-                        symbol: None,
-                        max_slippage,
-                    },
-                    false,
-                    effects,
-                );
-            }
+    let cancel = CommandKind::CancelOpeners { symbol: None };
+    match (engine.state.limits.on_trip, reach(engine, tag)) {
+        (OnTrip::Block, _) | (_, Reach::Nothing) => {}
+        (OnTrip::Cancel, Reach::Openers | Reach::Positions) | (OnTrip::Flatten, Reach::Openers) => {
+            engine.command(cancel, false, effects);
+        }
+        (OnTrip::Flatten, Reach::Positions) => {
+            let max_slippage = engine.state.limits.flatten_max_slippage;
+            engine.command(
+                CommandKind::Flatten {
+                    symbol: None,
+                    max_slippage,
+                },
+                false,
+                effects,
+            );
         }
     }
 }
@@ -72,14 +71,49 @@ pub(crate) fn end(engine: &mut Engine, tag: Tag, why: &str, effects: &mut Effect
     }
 }
 
-/// Whether `perps.onTrip` goes beyond blocking for this trip: not for a view that is merely stale,
-/// nor for slots that are only used by orders which still rest.
-fn acts(engine: &Engine, tag: Tag) -> bool {
-    if tag == Tag::SessionTrades {
-        let most = engine.state.limits.session_max_trades;
-        return most.is_some_and(|most| engine.state.session.trades >= most);
+/// How far `perps.onTrip` may go for a trip.
+enum Reach {
+    /// It only blocks.
+    Nothing,
+    /// Opening orders may be cancelled, but positions are not touched: they may not be ours, or
+    /// an operator must look first.
+    Openers,
+    /// Positions may be closed.
+    Positions,
+}
+
+fn reach(engine: &Engine, tag: Tag) -> Reach {
+    match tag {
+        // A view that is merely stale, and slots used by orders that still rest.
+        Tag::StaleData | Tag::TimeDrift | Tag::StateCorrupt => Reach::Nothing,
+        Tag::SessionTrades if engine.live_openers() > 0 => Reach::Nothing,
+        Tag::CircuitBreaker
+        | Tag::DailyLoss
+        | Tag::Drawdown
+        | Tag::SessionTrades
+        | Tag::SessionRuntime => Reach::Positions,
+        Tag::MarginBlock
+        | Tag::ReconAdopt
+        | Tag::ReconBlock
+        | Tag::RateLimit
+        | Tag::StateLoad
+        | Tag::StateReset
+        | Tag::ModeGuard
+        | Tag::Flow
+        | Tag::InflightIntent
+        | Tag::GuardLost
+        | Tag::ConfigRejected
+        | Tag::ConfigApplied
+        | Tag::ProcessDown
+        | Tag::Halt
+        | Tag::Resume
+        | Tag::OrderLimit
+        | Tag::PriceCollar
+        | Tag::Exposure
+        | Tag::OrderRate
+        | Tag::DuplicateOrder
+        | Tag::Liquidation => Reach::Openers,
     }
-    !matches!(tag, Tag::StaleData | Tag::TimeDrift | Tag::StateCorrupt)
 }
 
 /// Holds every condition against the state, and reminds of what lasts.
@@ -142,33 +176,42 @@ pub(crate) fn deadlines(engine: &Engine) -> impl Iterator<Item = u64> + '_ {
 }
 
 fn store(engine: &mut Engine, effects: &mut Effects) {
-    let corrupt = matches!(
-        engine.state.venue.condition,
-        crate::StoreCondition::Corrupt(_)
-    );
-    match engine.state.store_fault.clone() {
-        Some(fault) => {
-            let message = format!("the state cannot be written: {fault}");
-            begin(
-                engine,
-                Tag::StateCorrupt,
-                message,
-                Context::new(),
-                None,
-                effects,
-            );
-        }
-        None if !corrupt => end(
+    let state = &engine.state;
+    if state.store_fault.is_none() && state.corrupt.is_none() {
+        return end(
             engine,
             Tag::StateCorrupt,
             "the state can be written",
             effects,
-        ),
-        None => {}
+        );
     }
+    if stands(engine, Tag::StateCorrupt) {
+        return;
+    }
+    let message = match (&state.corrupt, &state.store_fault) {
+        (Some(damage), _) => format!("the state was found damaged: {damage}"),
+        (None, Some(fault)) => format!("the state cannot be written: {fault}"),
+        (None, None) => return,
+    };
+    begin(
+        engine,
+        Tag::StateCorrupt,
+        message,
+        Context::new(),
+        None,
+        effects,
+    );
+}
+
+/// Whether a trip stands already; then nothing about it needs to be put into words.
+fn stands(engine: &Engine, tag: Tag) -> bool {
+    engine.state.trips.contains_key(&tag)
 }
 
 fn streak(engine: &mut Engine, effects: &mut Effects) {
+    if stands(engine, Tag::CircuitBreaker) {
+        return;
+    }
     let losses = engine.state.loss_streak;
     if let Some(most) = engine
         .state
@@ -186,6 +229,9 @@ fn daily_loss(engine: &mut Engine, effects: &mut Effects) {
     let limit = engine.state.limits.max_daily_risk;
     let loss = engine.daily_loss();
     if let Some(loss) = loss.filter(|loss| *loss > limit) {
+        if stands(engine, Tag::DailyLoss) {
+            return;
+        }
         let message = format!(
             "Daily loss {} exceeded limit {}",
             loss.percent(),
@@ -225,6 +271,9 @@ fn drawdown(engine: &mut Engine, effects: &mut Effects) {
         return;
     };
     if drawdown > limit {
+        if stands(engine, Tag::Drawdown) {
+            return;
+        }
         let message = format!(
             "Drawdown {} exceeded limit {}",
             drawdown.percent(),
@@ -279,6 +328,9 @@ fn session_trades(engine: &mut Engine, effects: &mut Effects) {
     let used = trades.saturating_add(live);
     match engine.state.limits.session_max_trades {
         Some(most) if used >= most => {
+            if stands(engine, Tag::SessionTrades) {
+                return;
+            }
             let id = engine.state.session.id;
             let message = format!(
                 "session {id} has used its trades: {trades} executed and {live} live of {most}"
@@ -313,6 +365,9 @@ fn session_trades(engine: &mut Engine, effects: &mut Effects) {
 }
 
 fn session_runtime(engine: &mut Engine, effects: &mut Effects) {
+    if stands(engine, Tag::SessionRuntime) {
+        return;
+    }
     let age = engine.session_age_ms();
     let most = engine.state.limits.session_max_runtime_ms;
     if let Some(most) = most.filter(|most| age > *most) {
@@ -343,6 +398,9 @@ fn staleness(engine: &mut Engine, effects: &mut Effects) {
     let outdated = oldest
         .iter()
         .any(|elapsed| elapsed.is_none_or(|at| state.clock.age_ms(at) > most));
+    if outdated && stands(engine, Tag::StaleData) {
+        return;
+    }
     if outdated {
         let message = "equity or positions have not been read in time".to_owned();
         let context = Context::new().with("limit_ms", most);
@@ -363,6 +421,9 @@ fn drift(engine: &mut Engine, effects: &mut Effects) {
         return;
     };
     if skew.unsigned_abs() > most {
+        if stands(engine, Tag::TimeDrift) {
+            return;
+        }
         let message = format!(
             "this machine's clock and the venue's are {skew} ms apart, the limit is {most} ms"
         );

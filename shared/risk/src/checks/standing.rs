@@ -74,6 +74,12 @@ impl Engine {
                 "the venue's ban of this address to end, in {seconds} s"
             ));
         }
+        if state.clock.behind_ms > state.limits.time_sync_max_skew_ms {
+            let seconds = state.clock.behind_ms / 1_000;
+            reasons.push(format!(
+                "the venue's clock to come back: it went {seconds} s backwards"
+            ));
+        }
         if let Some(fault) = &state.book.fault {
             reasons.push(format!(
                 "an operator: the book could not be computed ({fault}); perpsctl recon acknowledge"
