@@ -5,6 +5,12 @@
     clippy::panic,
     reason = "a test may fail loudly"
 )]
+#![allow(
+    clippy::too_many_lines,
+    clippy::items_after_statements,
+    clippy::semicolon_if_nothing_returned,
+    reason = "a table is as long as what it tells"
+)]
 
 mod support;
 
@@ -424,7 +430,10 @@ fn a_gateway_that_dies_leaves_its_approvals_in_doubt() {
     let intent = world.intent(Side::Buy, "1");
     let approval = world.approved(&intent);
     world.say(InputKind::GatewayLost);
-    assert_eq!(world.engine.welcome().unresolved, [approval.clone()]);
+    assert_eq!(
+        world.engine.welcome().unresolved,
+        std::slice::from_ref(&approval)
+    );
     world.join(&[], &[]);
     assert_eq!(world.refused_by(), Some(Tag::InflightIntent));
     let found = Order {
@@ -490,7 +499,7 @@ fn intents_are_remembered() {
 fn reducers_pass_in_every_state_but_a_freeze() {
     let mut world = World::unread(wide());
     world.join(&[held(Side::Buy, "9")], &[]);
-    let mut exit = |world: &mut World| {
+    let exit = |world: &mut World| {
         let exit = Intent {
             reduce_only: true,
             ..world.intent(Side::Sell, "1")
@@ -817,7 +826,7 @@ fn an_amend_is_judged_as_the_whole_order_and_reserves_the_larger() {
     };
     let approval = world.approved(&rest);
     world.accept(&approval);
-    let mut amend = |world: &mut World, size: &str| {
+    let amend = |world: &mut World, size: &str| {
         let change = Amend {
             intent_id: rest.intent_id,
             qty: Some(qty(size)),

@@ -1,7 +1,16 @@
 //! A guard's day in a few words: an engine, a clock that is moved by hand, and everything that can
 //! be said to it.
-#![allow(dead_code, reason = "each test file uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test may fail loudly"
+)]
 
 use money::{Amount, Decimal, Notional, Price, Qty, Ratio};
 use protocol::guard::{Observation, Observe, OperatorVerb, OutcomeReport, Verb};
