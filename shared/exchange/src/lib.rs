@@ -9,11 +9,23 @@
 //! 2. [`connect`] with [`Settings`], [`Credentials`] and [`Surroundings`]: a [`Reader`] (clones
 //!    share everything) and the one [`Trader`].
 //! 3. [`Reader::sync_clock`] before any signed call, and now and then after.
-//! 4. On an error of a POST: [`ExchangeError::is_ambiguous`] means look it up by link id
+//! 4. For an order that must be allowed first: [`Trader::slot`], then the guard, then
+//!    [`Trader::create_in`]. The slot counts against the caps from being taken until it is used or
+//!    dropped, and what was allowed never waits in a queue.
+//! 5. On an error of a POST: [`ExchangeError::is_ambiguous`] means look it up by link id
 //!    ([`Reader::find_order`]); anything else means that nothing is there.
 //!
+//! | an error of a POST | what it means |
+//! | --- | --- |
+//! | `NotSent`, `Banned` | it did not reach the venue, or the venue shut the door |
+//! | `Refused` | the venue said no; nothing happened. [`ExchangeError::gone`]: no such order |
+//! | [`ExchangeError::already_there`] | an earlier send of this link id arrived: look it up |
+//! | `Fatal` | key, signature, permission or address: no retry will mend it |
+//! | `Unknown`, `Unreadable` | nobody knows: look it up |
+//!
 //! Only 10002 (time stamp outside the window, never executed) is sent again by the client itself,
-//! once, after a sync.
+//! once, after a sync; an order that was allowed beforehand only if that is possible at once.
+//! Reads are never repeated here: the gateway reads again by its own plan.
 
 mod client;
 mod clock;
