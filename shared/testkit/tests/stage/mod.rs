@@ -1,0 +1,119 @@
+//! A harness of real processes for one test: a simulator with frozen prices, a deployment in a
+//! directory of its own, a bot.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
+use money::{Price, Qty};
+use protocol::gateway::Placed;
+use protocol::{IntentId, Outcome, Process, Side, Symbol};
+use tempfile::TempDir;
+use testkit::{
+    Binaries, BotPlayer, Fault, Harness, HarnessSpec, LedgerOrder, Sim, SimSpec, intent, until,
+};
+
+/// Limits that nothing runs into, at the pace of a tight poll.
+pub const PROFILE: &str = include_str!("../../../../configs/drill/normal.yaml");
+
+// Dropped in this order: the harness stops while its exchange is still there.
+pub struct Stage {
+    pub harness: Harness,
+    pub sim: Sim,
+    pub dir: TempDir,
+}
+
+impl Stage {
+    /// A harness that has read the venue.
+    pub fn ready(profile: &str) -> Self {
+        let binaries = Binaries::beside_this_program().unwrap();
+        let sim = Sim::start(&binaries, &SimSpec::default()).unwrap();
+        sim.price(sol(), Some(price("100"))).unwrap();
+        let dir = tempfile::Builder::new().prefix("e2e-").tempdir().unwrap();
+        let spec = HarnessSpec {
+            dir: dir.path().to_owned(),
+            config: profile.replace("http://127.0.0.1:0", sim.url()),
+            arguments: Vec::new(),
+        };
+        let mut harness = Harness::start(&binaries, spec).unwrap();
+        harness.await_synced().unwrap();
+        Self { harness, sim, dir }
+    }
+
+    pub fn bot(&self) -> BotPlayer {
+        BotPlayer::connect(self.harness.dir()).unwrap()
+    }
+
+    /// Orders at the venue that could open a position.
+    pub fn openings(&self) -> Vec<LedgerOrder> {
+        self.sim
+            .ledger()
+            .unwrap()
+            .orders
+            .into_iter()
+            .filter(LedgerOrder::opens)
+            .collect()
+    }
+
+    pub fn fault(&self, kind: &'static str, path: &'static str, ms: Option<i64>) {
+        let fault = Fault {
+            kind,
+            path: Some(path),
+            count: 1,
+            ms,
+            code: None,
+        };
+        self.sim.fault(&fault).unwrap();
+    }
+
+    /// Waits until a process that was killed runs again and the venue has been read.
+    pub fn await_back(&mut self, process: Process, old_pid: u32) {
+        until(30, "a new process", || match self.harness.pid_of(process) {
+            Ok(pid) if pid != old_pid => Ok(()),
+            other => Err(format!("{other:?}")),
+        })
+        .unwrap();
+        self.harness.await_synced().unwrap();
+    }
+
+    /// Buys one until it is accepted; what is refused meanwhile never reaches the venue.
+    pub fn await_buy(&self, name: &str) -> Placed {
+        let mut n = 0;
+        until(30, "an accepted order", || {
+            n += 1;
+            let id = IntentId::new(&format!("{name}-{n}")).unwrap();
+            let mut bot = BotPlayer::connect(self.harness.dir()).map_err(|e| e.to_string())?;
+            let placed = bot
+                .place(intent(id, sol(), Side::Buy, qty("1")))
+                .map_err(|e| e.to_string())?;
+            if matches!(placed.outcome, Outcome::Accepted { .. }) {
+                Ok(placed)
+            } else {
+                Err(format!("{:?}", placed.outcome))
+            }
+        })
+        .unwrap()
+    }
+}
+
+pub fn sol() -> Symbol {
+    Symbol::new("SOLUSDT").unwrap()
+}
+
+pub fn qty(text: &str) -> Qty {
+    Qty::parse(text).unwrap()
+}
+
+pub fn price(text: &str) -> Price {
+    Price::parse(text).unwrap()
+}
+
+pub fn named(name: &str) -> IntentId {
+    IntentId::new(name).unwrap()
+}
+
+pub fn accepted(placed: &Placed) -> bool {
+    matches!(placed.outcome, Outcome::Accepted { .. })
+}
