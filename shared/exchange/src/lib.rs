@@ -27,6 +27,7 @@
 //! once, after a sync; an order that was allowed beforehand only if that is possible at once.
 //! Reads are never repeated here: the gateway reads again by its own plan.
 
+mod answer;
 mod client;
 mod clock;
 mod credentials;

@@ -9,7 +9,8 @@ use protocol::venue::{
 use protocol::{BootMs, OrderLinkId, Symbol, VenueMs};
 use serde::de::DeserializeOwned;
 
-use crate::client::{Answer, Call, Shared, What};
+use crate::answer::Answer;
+use crate::client::{Call, Shared, What};
 use crate::clock::VenueClock;
 use crate::error::ExchangeError;
 use crate::limiter::Class;

@@ -7,7 +7,8 @@ use money::{Price, Ratio};
 use protocol::{OrderId, Symbol};
 use serde::Serialize;
 
-use crate::client::{Answer, Call, Shared, What};
+use crate::answer::Answer;
+use crate::client::{Call, Shared, What};
 use crate::error::ExchangeError;
 use crate::limiter::{Class, Limiter};
 use crate::wire::orders::{

@@ -97,6 +97,9 @@ fn every_end_of_an_order_has_its_name() {
         Play::Status(500, "", "{}".to_owned()),
         Play::Status(502, "", "<html>bad gateway</html>".to_owned()),
         Play::Status(404, "", String::new()),
+        // A proxy's error around words of the venue: neither a refusal nor a success.
+        Play::Status(500, "", refusal(110_007, "no")),
+        Play::Status(503, "", fixture("order-ids")),
         Play::Hangup,
         Play::Silence,
         Play::Cut(fixture("order-ids")),

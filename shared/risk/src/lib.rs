@@ -23,6 +23,7 @@
 mod book;
 mod checks;
 mod clock;
+mod commands;
 mod effects;
 mod engine;
 mod input;

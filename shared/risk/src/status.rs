@@ -7,7 +7,7 @@ use protocol::status::{
 use protocol::{Tag, VenueMs};
 
 use crate::checks::PRECEDENCE;
-use crate::{Clock, Engine, trips};
+use crate::{Clock, Engine, commands};
 
 /// The whole picture at a moment.
 pub(crate) fn status(engine: &Engine, now: Clock) -> RiskStatus {
@@ -46,7 +46,7 @@ pub(crate) fn status(engine: &Engine, now: Clock) -> RiskStatus {
                     .obstacle
                     .as_ref()
                     .map_or(String::new(), |o| format!(" ({o})"));
-                format!("{}{obstacle}", trips::in_words(&pending.what))
+                format!("{}{obstacle}", commands::in_words(&pending.what))
             })
             .collect(),
         state_fault: state.store_fault.clone(),

@@ -1,123 +1,15 @@
-//! Trips: conditions that block entries, with a beginning, reminders and an end.
-//!
-//! Every condition is evaluated after every input. A trip ends only by its own rule; a config that
-//! tightens or loosens a limit ends none.
+//! The conditions that begin and end trips by themselves, each held against the state after every
+//! input. What ends only by an operator's word ends in `verbs`.
 
 use money::Ratio;
-use protocol::guard::CommandKind;
-use protocol::{Context, Severity, Tag, VenueMs};
+use protocol::{Context, Tag};
 
+use super::{begin, end};
+use crate::Engine;
 use crate::effects::Effects;
-use crate::state::{PendingCommand, TripRecord};
-use crate::{Engine, OnTrip};
 
-/// Begins a trip, unless it stands already.
-pub(crate) fn begin(
-    engine: &mut Engine,
-    tag: Tag,
-    message: String,
-    context: Context,
-    bound: Option<Ratio>,
-    effects: &mut Effects,
-) {
-    if engine.state.trips.contains_key(&tag) {
-        return;
-    }
-    let clock = engine.state.clock;
-    let record = TripRecord {
-        since: clock.venue,
-        since_elapsed: clock.elapsed_ms,
-        day: clock.day(),
-        message: message.clone(),
-        context: context.clone(),
-        bound,
-        told: clock.elapsed_ms,
-    };
-    engine.state.trips.insert(tag, record);
-    engine.tell(tag, tag.severity(), message, context, true, effects);
-    let cancel = CommandKind::CancelOpeners { symbol: None };
-    match (engine.state.limits.on_trip, reach(engine, tag)) {
-        (OnTrip::Block, _) | (_, Reach::Nothing) => {}
-        (OnTrip::Cancel, Reach::Openers | Reach::Positions) | (OnTrip::Flatten, Reach::Openers) => {
-            engine.command(cancel, false, effects);
-        }
-        (OnTrip::Flatten, Reach::Positions) => {
-            let max_slippage = engine.state.limits.flatten_max_slippage;
-            engine.command(
-                CommandKind::Flatten {
-                    symbol: None,
-                    max_slippage,
-                },
-                false,
-                effects,
-            );
-        }
-    }
-}
-
-/// Ends a trip, if it stands.
-pub(crate) fn end(engine: &mut Engine, tag: Tag, why: &str, effects: &mut Effects) {
-    if let Some(record) = engine.state.trips.remove(&tag) {
-        let lasted = engine.state.clock.age_ms(record.since_elapsed) / 1_000;
-        let message = format!("ended after {lasted} s: {why}");
-        engine.tell(
-            tag,
-            Severity::Warning,
-            message,
-            Context::new(),
-            true,
-            effects,
-        );
-    }
-}
-
-/// How far `perps.onTrip` may go for a trip.
-enum Reach {
-    /// It only blocks.
-    Nothing,
-    /// Opening orders may be cancelled, but positions are not touched: they may not be ours, or
-    /// an operator must look first.
-    Openers,
-    /// Positions may be closed.
-    Positions,
-}
-
-fn reach(engine: &Engine, tag: Tag) -> Reach {
-    match tag {
-        // A view that is merely stale, and slots used by orders that still rest.
-        Tag::StaleData | Tag::TimeDrift | Tag::StateCorrupt => Reach::Nothing,
-        Tag::SessionTrades if engine.live_openers() > 0 => Reach::Nothing,
-        Tag::CircuitBreaker
-        | Tag::DailyLoss
-        | Tag::Drawdown
-        | Tag::SessionTrades
-        | Tag::SessionRuntime => Reach::Positions,
-        Tag::MarginBlock
-        | Tag::ReconAdopt
-        | Tag::ReconBlock
-        | Tag::RateLimit
-        | Tag::StateLoad
-        | Tag::StateReset
-        | Tag::ModeGuard
-        | Tag::Flow
-        | Tag::InflightIntent
-        | Tag::GuardLost
-        | Tag::ConfigRejected
-        | Tag::ConfigApplied
-        | Tag::ProcessDown
-        | Tag::Halt
-        | Tag::Resume
-        | Tag::OrderLimit
-        | Tag::PriceCollar
-        | Tag::Exposure
-        | Tag::OrderRate
-        | Tag::DuplicateOrder
-        | Tag::Liquidation => Reach::Openers,
-    }
-}
-
-/// Holds every condition against the state, and reminds of what lasts.
-pub(crate) fn evaluate(engine: &mut Engine, effects: &mut Effects) {
+/// Holds every condition against the state.
+pub(super) fn evaluate(engine: &mut Engine, effects: &mut Effects) {
     store(engine, effects);
     streak(engine, effects);
     daily_loss(engine, effects);
@@ -126,53 +18,11 @@ pub(crate) fn evaluate(engine: &mut Engine, effects: &mut Effects) {
     session_runtime(engine, effects);
     staleness(engine, effects);
     drift(engine, effects);
-    remind(engine, effects);
 }
 
-/// When a condition may change by time alone (elapsed milliseconds).
-pub(crate) fn deadlines(engine: &Engine) -> impl Iterator<Item = u64> + '_ {
-    let state = &engine.state;
-    let now = state.clock.elapsed_ms;
-    let until_midnight =
-        VenueMs::DAY_MS.saturating_sub(state.clock.venue.0.rem_euclid(VenueMs::DAY_MS));
-    let midnight = now.saturating_add(u64::try_from(until_midnight).unwrap_or(0));
-    let runtime = state
-        .limits
-        .session_max_runtime_ms
-        .filter(|_| !state.trips.contains_key(&Tag::SessionRuntime))
-        .map(|most| {
-            state
-                .session
-                .started_elapsed
-                .saturating_add(most)
-                .saturating_add(1)
-        });
-    let view_ends = state
-        .wallet
-        .last
-        .as_ref()
-        .filter(|_| !state.trips.contains_key(&Tag::StaleData))
-        .map(|read| {
-            read.elapsed
-                .saturating_add(state.limits.max_data_staleness_ms)
-                .saturating_add(1)
-        });
-    let cooldown = state
-        .trips
-        .get(&Tag::DailyLoss)
-        .map(|trip| {
-            trip.since_elapsed
-                .saturating_add(state.limits.daily_loss_cooldown_ms)
-        })
-        .filter(|at| *at > now);
-    let reminders = state
-        .trips
-        .values()
-        .map(move |trip| trip.told.saturating_add(state.limits.reminder_ms));
-    [Some(midnight), runtime, view_ends, cooldown]
-        .into_iter()
-        .flatten()
-        .chain(reminders)
+/// Whether a trip stands already; then nothing about it needs to be put into words.
+fn stands(engine: &Engine, tag: Tag) -> bool {
+    engine.state.trips.contains_key(&tag)
 }
 
 fn store(engine: &mut Engine, effects: &mut Effects) {
@@ -201,11 +51,6 @@ fn store(engine: &mut Engine, effects: &mut Effects) {
         None,
         effects,
     );
-}
-
-/// Whether a trip stands already; then nothing about it needs to be put into words.
-fn stands(engine: &Engine, tag: Tag) -> bool {
-    engine.state.trips.contains_key(&tag)
 }
 
 fn streak(engine: &mut Engine, effects: &mut Effects) {
@@ -439,28 +284,6 @@ fn drift(engine: &mut Engine, effects: &mut Effects) {
     }
 }
 
-fn remind(engine: &mut Engine, effects: &mut Effects) {
-    let now = engine.state.clock.elapsed_ms;
-    let reminder = engine.state.limits.reminder_ms;
-    let due: Vec<(Tag, String, Context)> = engine
-        .state
-        .trips
-        .iter_mut()
-        .filter(|(_, trip)| now.saturating_sub(trip.told) >= reminder)
-        .map(|(tag, trip)| {
-            trip.told = now;
-            (
-                *tag,
-                format!("still: {}", trip.message),
-                trip.context.clone(),
-            )
-        })
-        .collect();
-    for (tag, message, context) in due {
-        engine.tell(tag, tag.severity(), message, context, true, effects);
-    }
-}
-
 impl Engine {
     /// The larger of venue time and boot-clock time since the session began; downtime counts.
     pub(crate) fn session_age_ms(&self) -> u64 {
@@ -470,79 +293,5 @@ impl Engine {
             .venue
             .since(session.started)
             .max(clock.age_ms(session.started_elapsed))
-    }
-
-    /// Asks the gateway for something until it is done; the same thing is not asked for twice.
-    pub(crate) fn command(&mut self, what: CommandKind, explicit: bool, effects: &mut Effects) {
-        if let Some(same) = self
-            .state
-            .commands
-            .values_mut()
-            .find(|pending| pending.what == what)
-        {
-            same.explicit |= explicit;
-            return;
-        }
-        let state = &mut self.state;
-        state.given.commands = state.given.commands.saturating_add(1);
-        let id = protocol::CommandId(state.given.commands);
-        let since = state.clock.venue;
-        state.commands.insert(
-            id,
-            PendingCommand {
-                what: what.clone(),
-                explicit,
-                since,
-                obstacle: None,
-            },
-        );
-        effects.must_be_durable = true;
-        if explicit || state.frozen.is_none() {
-            effects.commands.push(protocol::guard::Command {
-                command_id: id,
-                what,
-            });
-        }
-    }
-
-    pub(crate) fn command_result(
-        &mut self,
-        result: &protocol::guard::CommandResult,
-        effects: &mut Effects,
-    ) {
-        effects.must_be_durable = true;
-        if !result.done {
-            if let Some(pending) = self.state.commands.get_mut(&result.command_id) {
-                pending.obstacle = Some(result.message.clone());
-            }
-            return;
-        }
-        if let Some(done) = self.state.commands.remove(&result.command_id) {
-            let context = Context::new().with("command", result.command_id);
-            let what = in_words(&done.what);
-            self.tell(
-                Tag::Halt,
-                Severity::Info,
-                format!("{what}: {}", result.message),
-                context,
-                false,
-                effects,
-            );
-        }
-    }
-}
-
-/// A command in a few words.
-pub(crate) fn in_words(what: &CommandKind) -> String {
-    match what {
-        CommandKind::CancelOpeners { symbol: None } => "cancel opening orders".to_owned(),
-        CommandKind::CancelOpeners {
-            symbol: Some(symbol),
-        } => format!("cancel opening orders of {symbol}"),
-        CommandKind::Flatten { symbol: None, .. } => "flatten".to_owned(),
-        CommandKind::Flatten {
-            symbol: Some(symbol),
-            ..
-        } => format!("flatten {symbol}"),
     }
 }
