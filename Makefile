@@ -27,7 +27,7 @@ drill: build ## prove every limit on real processes (under 90 s)
 	@$(BIN)/perpsctl drill
 
 bench: build ## measure against the floors; writes target/bench.json
-	$(CARGO) bench --package testkit
+	$(CARGO) bench --package perps-guard --bench floors
 
 reference: ## write docs/config.md and docs/config.schema.json anew from the catalogue of keys
 	$(CARGO) run --quiet --package config --example generate_reference
