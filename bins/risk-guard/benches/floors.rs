@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::wildcard_enum_match_arm,
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -132,7 +133,7 @@ fn pin(core: Option<usize>, others: &[u32]) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     match core {
         Some(core) => set.set(core).unwrap(),
-        None => (0..cores.max(2)).for_each(|core| drop(set.set(core))),
+        None => (0..cores).for_each(|core| set.set(core).unwrap()),
     }
     let others = others
         .iter()
