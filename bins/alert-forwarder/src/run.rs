@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use daemon::child::{Child, Step};
+use daemon::child::{Beat, Child, Step};
 use daemon::clock;
 use daemon::deployment::Deployment;
 use daemon::inherited::Inherited;
@@ -113,8 +113,12 @@ impl Loop {
             self.progress = self.progress.saturating_add(1);
             if now >= self.heartbeat_due {
                 self.heartbeat_due = now.after(HEARTBEAT_MS);
-                let waits = self.forwarder.waiting_for();
-                self.child.heartbeat(self.progress, waits).await;
+                let beat = Beat {
+                    progress: self.progress,
+                    waiting_for: self.forwarder.waiting_for(),
+                    settled: true,
+                };
+                self.child.heartbeat(beat).await;
             }
             let due = [self.forwarder.deadline(), self.ends_by]
                 .into_iter()

@@ -143,8 +143,7 @@ async fn live(
             Some(incoming) = bots.recv() => gateway.on_bot(incoming),
             () = sleep(Duration::from_millis(wake.since(boot_now()))) => {}
             _ = beat.tick() => {
-                let (progress, waiting_for) = gateway.pulse();
-                child.heartbeat(progress, &waiting_for).await;
+                child.heartbeat(gateway.pulse(&gateway.waits())).await;
             }
             _ = terminate.recv() => break,
         }

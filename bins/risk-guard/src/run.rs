@@ -12,7 +12,7 @@
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
-use daemon::child::Step;
+use daemon::child::{Beat, Step};
 use daemon::clock;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use protocol::control::Report;
@@ -91,8 +91,11 @@ pub(crate) fn run(mut guard: Guard) -> ExitCode {
             .send(guard.engine.outbox().map(Event::to_alert), now);
         if now >= rhythm.heartbeat_due {
             rhythm.heartbeat_due = now.after(HEARTBEAT_MS);
-            let waits = guard.told_fault.as_deref().unwrap_or("");
-            guard.control.heartbeat(rhythm.progress, waits);
+            guard.control.heartbeat(Beat {
+                progress: rhythm.progress,
+                waiting_for: guard.told_fault.as_deref().unwrap_or(""),
+                settled: true,
+            });
         }
         guard.journal.tend(
             guard.engine.state(),

@@ -33,6 +33,8 @@ pub(crate) struct Child {
     pub(crate) pid: Option<u32>,
     pub(crate) generation: Option<Generation>,
     pub(crate) waiting_for: String,
+    /// It has said that it has had everything it needs.
+    pub(crate) settled: bool,
     /// Why it said it cannot run.
     pub(crate) failing: Option<String>,
     life: u64,
@@ -57,6 +59,7 @@ impl Child {
             pid: None,
             generation: None,
             waiting_for: String::new(),
+            settled: false,
             failing: None,
             life: 0,
             orders: None,
@@ -86,6 +89,7 @@ impl Child {
         self.heartbeat = None;
         self.generation = None;
         self.waiting_for.clear();
+        self.settled = false;
         self.failing = None;
         tokio::spawn(await_exit(
             self.process,
@@ -116,6 +120,7 @@ impl Child {
     pub(crate) fn alive(&mut self, beat: protocol::control::Heartbeat, now: BootMs) -> bool {
         self.heartbeat = Some(now);
         self.waiting_for = beat.waiting_for;
+        self.settled = beat.settled;
         self.dropped_lines = beat.dropped_lines;
         let moved = beat.progress != self.progress;
         self.progress = beat.progress;

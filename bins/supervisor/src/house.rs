@@ -190,8 +190,7 @@ impl House {
             .iter()
             .find(|child| child.process == Process::Gateway);
         let Some(gateway) = gateway else { return };
-        let status = gateway.status(&self.config().supervisor, now);
-        if status.heartbeat_ms_ago.is_some() && gateway.waiting_for.is_empty() {
+        if gateway.settled {
             self.settled = true;
             self.write_applied(self.beginning.generation);
         } else if now.since(gateway.lifecycle.since()) > FIRST_CONTACT_MS {

@@ -140,8 +140,8 @@ impl Control {
     }
 
     /// A sign of life.
-    pub fn heartbeat(&mut self, progress: u64, waiting_for: &str) {
-        self.report(&heartbeat(progress, waiting_for));
+    pub fn heartbeat(&mut self, beat: Beat<'_>) {
+        self.report(&heartbeat(beat));
     }
 }
 
@@ -203,8 +203,8 @@ impl<T> Child<T> {
     }
 
     /// A sign of life from the main loop.
-    pub async fn heartbeat(&mut self, progress: u64, waiting_for: &str) {
-        self.report(&heartbeat(progress, waiting_for)).await;
+    pub async fn heartbeat(&mut self, beat: Beat<'_>) {
+        self.report(&heartbeat(beat)).await;
     }
 
     fn queued(&mut self) -> Option<Order> {
@@ -221,10 +221,22 @@ impl<T> Child<T> {
     }
 }
 
-fn heartbeat(progress: u64, waiting_for: &str) -> Report {
+/// What a main loop says of itself in a sign of life.
+#[derive(Debug, Clone, Copy)]
+pub struct Beat<'a> {
+    /// Turns so far.
+    pub progress: u64,
+    /// What it waits for, for people; empty if nothing.
+    pub waiting_for: &'a str,
+    /// It has had everything it needs at least once in this life.
+    pub settled: bool,
+}
+
+fn heartbeat(beat: Beat<'_>) -> Report {
     Report::Heartbeat(Heartbeat {
-        progress,
-        waiting_for: waiting_for.to_owned(),
+        progress: beat.progress,
+        waiting_for: beat.waiting_for.to_owned(),
+        settled: beat.settled,
         dropped_lines: logging::dropped(),
     })
 }

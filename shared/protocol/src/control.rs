@@ -79,6 +79,9 @@ pub struct Heartbeat {
     pub progress: u64,
     /// What it waits for, for people; empty if nothing.
     pub waiting_for: String,
+    /// It has had everything it needs at least once in this life: the gateway has read the venue
+    /// through. What it waits for later is no sign of a deployment that never worked.
+    pub settled: bool,
     /// Log lines that were dropped because the pipe was full.
     pub dropped_lines: u64,
 }

@@ -1,5 +1,6 @@
 //! How the gateway is: what failed, what it waits for, what only an operator can mend.
 
+use daemon::child::Beat;
 use daemon::clock::boot_now;
 use protocol::guard::Observation;
 use protocol::status::{GatewayStatus, SCHEMA_VERSION};
@@ -110,9 +111,18 @@ impl Gateway {
         }
     }
 
-    /// A sign of life: a count that grows with every turn, and what is waited for.
-    pub fn pulse(&self) -> (u64, String) {
-        (self.progress, self.waiting_for().join("; "))
+    /// A sign of life.
+    pub fn pulse<'a>(&self, waiting_for: &'a str) -> Beat<'a> {
+        Beat {
+            progress: self.progress,
+            waiting_for,
+            settled: self.health.ever_synced,
+        }
+    }
+
+    /// What is waited for, in one line.
+    pub fn waits(&self) -> String {
+        self.waiting_for().join("; ")
     }
 
     pub(super) fn waiting_for(&self) -> Vec<String> {

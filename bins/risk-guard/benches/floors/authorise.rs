@@ -1,0 +1,215 @@
+//! What the guard's socket answers: refused against a bare ping-pong of the same bytes, allowed and
+//! durable against append + fdatasync of the same bytes.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use protocol::frame::{self, Envelope, Head};
+use protocol::guard::{GuardReply, GuardRequest, OutcomeReport};
+use protocol::{BootMs, Decision, Intent, Outcome, Symbol};
+
+use crate::measure::{Row, against, now_ns, percentile, pin};
+use crate::player::{self, Peer, Supervisor};
+
+const CONFIG: &str = "trading:\n  max_daily_risk: 0.5\nperps:\n  useTestnet: true\n";
+
+pub(crate) fn cases(rows: &mut Vec<Row>, scale: usize) {
+    for pinned in [true, false] {
+        rows.push(refused(scale, pinned));
+        rows.push(durable(scale, pinned));
+    }
+    pin(None, &[]);
+    rows.push(in_flight(scale));
+}
+
+/// One guard that allows, and its gateway.
+struct House {
+    guard: Supervisor,
+    gateway: Peer,
+    count: u64,
+}
+
+impl House {
+    fn new(pinned: bool) -> Self {
+        let mut guard = Supervisor::started(CONFIG);
+        let (mut gateway, _) = Peer::gateway(&guard.socket());
+        player::sync(&mut gateway);
+        let pid = guard.pid();
+        pin(pinned.then_some(0), &[pid]);
+        Self {
+            guard,
+            gateway,
+            count: 0,
+        }
+    }
+
+    fn intent(&mut self, symbol: &str) -> Intent {
+        self.count += 1;
+        let mut intent = player::intent(&format!("b-{}", self.count));
+        intent.symbol = Symbol::new(symbol).unwrap();
+        intent
+    }
+
+    fn frame(&mut self, intent: Intent) -> (u64, Vec<u8>) {
+        let id = 1_000_000 + self.count;
+        let mut bytes = Vec::new();
+        let deadline = BootMs(player::boot_ms().0 + 60_000);
+        frame::write(
+            Head::request(id, deadline),
+            &GuardRequest::Authorize(intent),
+            &mut bytes,
+        )
+        .unwrap();
+        (id, bytes)
+    }
+
+    /// Reads on until the answer to this request has come.
+    fn answer(&mut self, id: u64) -> Vec<u8> {
+        loop {
+            let line = self.gateway.line().expect("the guard answers");
+            if Envelope::read(&line).unwrap().id == Some(id) {
+                return line;
+            }
+        }
+    }
+
+    fn round_trip(&mut self, symbol: &str) -> (u64, Vec<u8>) {
+        let intent = self.intent(symbol);
+        let (id, bytes) = self.frame(intent);
+        let begun = now_ns();
+        self.gateway.send_bytes(&bytes);
+        let line = self.answer(id);
+        (now_ns() - begun, line)
+    }
+
+    fn give_back(&mut self, line: &[u8]) {
+        let GuardReply::Decision(Decision::Approved(approval)) =
+            Envelope::read(line).unwrap().message().unwrap()
+        else {
+            panic!("{}", String::from_utf8_lossy(line))
+        };
+        let report = OutcomeReport {
+            approval_id: approval.approval_id,
+            outcome: Outcome::NotSent {
+                why: "a trial".into(),
+            },
+            signed_at: None,
+        };
+        self.gateway.ask(&GuardRequest::Outcome(report));
+    }
+}
+
+/// A blocking echo of lines of the given lengths, on a thread of its own.
+fn ping_pong(request: usize, answer: usize) -> UnixStream {
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; request];
+        let reply = vec![b'y'; answer];
+        while theirs.read_exact(&mut buffer).is_ok() {
+            if theirs.write_all(&reply).is_err() {
+                return;
+            }
+        }
+    });
+    ours
+}
+
+fn refused(scale: usize, pinned: bool) -> Row {
+    let mut house = House::new(pinned);
+    let (_, reply) = house.round_trip("NOPE");
+    let intent = house.intent("NOPE");
+    let (_, request) = house.frame(intent);
+    let mut floor = ping_pong(request.len(), reply.len() + 1);
+    let mut answer = vec![0; reply.len() + 1];
+    let each = 2_000 / scale;
+    let name = if pinned {
+        "authorise refused / ping-pong, one core"
+    } else {
+        "authorise refused / ping-pong, free"
+    };
+    against(
+        name,
+        "<= 1.6 x",
+        9,
+        || (0..each).map(|_| house.round_trip("NOPE").0).collect(),
+        || {
+            let one = |_| {
+                let begun = now_ns();
+                floor.write_all(&request).unwrap();
+                floor.read_exact(&mut answer).unwrap();
+                now_ns() - begun
+            };
+            (0..each).map(one).collect()
+        },
+    )
+}
+
+fn durable(scale: usize, pinned: bool) -> Row {
+    let mut house = House::new(pinned);
+    let mut file = append_file(&house.guard.dir().join("floor"));
+    let intent = house.intent("SOLUSDT");
+    let (_, record) = house.frame(intent);
+    let each = 200 / scale;
+    let name = if pinned {
+        "authorise durable / append + fdatasync, one core"
+    } else {
+        "authorise durable / append + fdatasync, free"
+    };
+    against(
+        name,
+        "<= 1.0 x",
+        9,
+        || {
+            let mut one = || {
+                let (took, line) = house.round_trip("SOLUSDT");
+                house.give_back(&line);
+                took
+            };
+            (0..each).map(|_| one()).collect()
+        },
+        || {
+            let one = |_| {
+                let begun = now_ns();
+                file.write_all(&record).unwrap();
+                file.sync_data().unwrap();
+                now_ns() - begun
+            };
+            (0..each).map(one).collect()
+        },
+    )
+}
+
+fn append_file(path: &Path) -> File {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .unwrap()
+}
+
+fn in_flight(scale: usize) -> Row {
+    let mut house = House::new(false);
+    let mut per_batch = Vec::new();
+    for _ in 0..400 / scale {
+        let mut bytes = Vec::new();
+        let mut ids = Vec::new();
+        for _ in 0..64 {
+            let intent = house.intent("SOLUSDT");
+            let (id, frame) = house.frame(intent);
+            bytes.extend(frame);
+            ids.push(id);
+        }
+        let begun = now_ns();
+        house.gateway.send_bytes(&bytes);
+        let lines: Vec<Vec<u8>> = ids.iter().map(|id| house.answer(*id)).collect();
+        per_batch.push(now_ns() - begun);
+        for line in &lines {
+            house.give_back(line);
+        }
+    }
+    let rate = 64.0 * 1e9 / percentile(&mut per_batch, 500) as f64;
+    let name = "64 authorisations in flight, a batch";
+    Row::alone(name, ">= 100 k/s", &mut per_batch).noted(format!("{rate:.0}/s"))
+}
