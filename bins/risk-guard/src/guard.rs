@@ -73,7 +73,7 @@ impl Guard {
     /// Takes one step with a stamp that is given.
     pub(crate) fn step_at(&mut self, input: &Input, body: Option<&RawValue>, answer: Answer) {
         let effects = self.engine.step(input);
-        self.journal.record(input, body);
+        self.journal.record(input, body, &effects);
         let held = Held { answer, effects };
         if held.effects.must_be_durable {
             self.held.push(held);
@@ -154,7 +154,7 @@ impl Guard {
             kind: InputKind::StoreFault(self.told_fault.clone()),
         };
         let effects = self.engine.step(&input);
-        self.journal.record(&input, None);
+        self.journal.record(&input, None, &effects);
         // Told whether or not it could be kept: that it cannot is the very news.
         self.tell(Held {
             answer: Answer::Nobody,

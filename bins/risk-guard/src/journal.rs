@@ -7,12 +7,11 @@
 
 use std::error::Error;
 
+use history::record;
 use protocol::{BootMs, VenueMs};
-use risk::{Input, State};
+use risk::{Effects, Input, State};
 use serde_json::value::RawValue;
 use state::{Store, UnixMs};
-
-use crate::record;
 
 /// Records after which a snapshot is written in the next idle moment.
 const SNAPSHOT_AFTER_RECORDS: u64 = 20_000;
@@ -76,13 +75,14 @@ impl Journal {
         self.fault.as_deref()
     }
 
-    /// Takes an input that the engine has just stepped. Durable after the next commit.
-    pub(crate) fn record(&mut self, input: &Input, body: Option<&RawValue>) {
+    /// Takes an input that the engine has just stepped, and what that brought about. Durable after
+    /// the next commit.
+    pub(crate) fn record(&mut self, input: &Input, body: Option<&RawValue>, effects: &Effects) {
         if self.sealed || self.gap {
             return;
         }
         self.record.clear();
-        let taken = match record::encode(input, body, &mut self.record) {
+        let taken = match record::encode(input, body, effects, &mut self.record) {
             Ok(()) => {
                 let at = UnixMs(input.stamp.venue.0);
                 self.store
@@ -97,6 +97,7 @@ impl Journal {
                 self.tend_due = self.tend_due.min(input.stamp.boot.after(WRITE_AFTER_MS));
             }
             Err(why) => {
+                self.store.break_off();
                 self.gap = true;
                 self.fault = Some(why);
             }

@@ -12,7 +12,6 @@ mod gateway_seat;
 mod guard;
 mod hearing;
 mod journal;
-mod record;
 mod recovery;
 mod run;
 mod snapshot_parts;

@@ -12,13 +12,12 @@
 use std::path::Path;
 
 use protocol::{AccountId, Stamp, VenueMs};
-use risk::{Engine, Genesis, Input, InputKind, SCHEMA_VERSION, Start, State, StoreCondition};
-use state::{Condition, Disk, Identity, OpenError, Options, Recovered, Store, StorePaths, UnixMs};
+use risk::{Engine, Genesis, SCHEMA_VERSION, StoreCondition};
+use state::{Condition, Disk, Identity, OpenError, Options, Store, StorePaths, UnixMs};
 use thiserror::Error;
 
 use crate::config::Candidate;
 use crate::journal::Journal;
-use crate::record;
 
 /// Why no guard can run on this state. Nothing was overwritten.
 #[derive(Debug, Error)]
@@ -78,8 +77,8 @@ pub(crate) fn open(
     for note in &recovered.notes {
         tracing::warn!("{note}");
     }
-    let replayed = replay(&recovered, config, begin);
-    let condition = match (&recovered.condition, replayed.damage) {
+    let rebuilt = history::rebuild(&recovered, genesis(config, begin));
+    let condition = match (&recovered.condition, rebuilt.damage) {
         (Condition::Corrupt(damage), _) => StoreCondition::Corrupt(damage.to_string()),
         (_, Some(why)) => StoreCondition::Corrupt(why),
         (Condition::Fresh, None) => StoreCondition::Fresh,
@@ -97,93 +96,17 @@ pub(crate) fn open(
         StoreCondition::Restored => Journal::new(store, begin.boot),
         StoreCondition::Fresh | StoreCondition::Reset => {
             store
-                .snapshot(now, replayed.engine.state())
+                .snapshot(now, rebuilt.engine.state())
                 .map_err(Unusable::Write)?;
             Journal::new(store, begin.boot)
         }
     };
     Ok(Opened {
-        engine: replayed.engine,
+        engine: rebuilt.engine,
         journal,
         condition,
-        last_stamp: replayed.last_stamp,
+        last_stamp: rebuilt.last_stamp,
     })
-}
-
-struct Replayed {
-    engine: Engine,
-    last_stamp: Option<Stamp>,
-    damage: Option<String>,
-}
-
-/// Steps every record again; the effects were told in the life before, or never.
-fn replay(recovered: &Recovered, config: &Candidate, begin: Stamp) -> Replayed {
-    let mut damage = None;
-    let mut last_stamp = None;
-    let mut records = recovered.tail.iter().peekable();
-    let stored = recovered.snapshot.as_ref().map(|snapshot| {
-        serde_json::from_str::<State>(snapshot.state.get()).map_err(|error| {
-            format!(
-                "the state of {} cannot be read: {error}",
-                snapshot.written_at
-            )
-        })
-    });
-    let mut engine = match stored {
-        Some(Ok(state)) => {
-            last_stamp = Some(last_stamp_of(&state));
-            Engine::resume(state)
-        }
-        Some(Err(why)) => {
-            damage = Some(why);
-            records.by_ref().for_each(drop);
-            Engine::new(genesis(config, begin))
-        }
-        None => {
-            // A lineage that is whole in the journal begins with its first start.
-            let first = records
-                .peek()
-                .map(|first| (first.seq, record::decode(first.payload)));
-            match first {
-                None => Engine::new(genesis(config, begin)),
-                Some((
-                    1,
-                    Ok(Input {
-                        stamp,
-                        kind: InputKind::Start(start),
-                    }),
-                )) => Engine::new(genesis_of(&start, config, stamp)),
-                Some((seq, _)) => {
-                    damage = Some(format!(
-                        "no snapshot is left and the journal begins with record {seq}; restore a \
-                         backup, or delete the journal as well to begin anew"
-                    ));
-                    records.by_ref().for_each(drop);
-                    Engine::new(genesis(config, begin))
-                }
-            }
-        }
-    };
-    for found in records {
-        match record::decode(found.payload) {
-            Ok(input) => {
-                last_stamp = Some(input.stamp);
-                drop(engine.step(&input));
-            }
-            Err(error) => {
-                damage = Some(format!(
-                    "record {} of the journal cannot be read: {error}",
-                    found.seq
-                ));
-                break;
-            }
-        }
-    }
-    Replayed {
-        engine,
-        last_stamp,
-        damage,
-    }
 }
 
 fn genesis(config: &Candidate, stamp: Stamp) -> Genesis {
@@ -193,25 +116,5 @@ fn genesis(config: &Candidate, stamp: Stamp) -> Genesis {
         account: AccountId::new(config.account()).ok(),
         generation: config.generation,
         limits: config.config.limits.clone(),
-    }
-}
-
-/// The genesis of a lineage from its first start: the two carry the same stamp.
-fn genesis_of(start: &Start, config: &Candidate, stamp: Stamp) -> Genesis {
-    Genesis {
-        stamp,
-        mode: start.mode,
-        account: AccountId::new(config.account()).ok(),
-        generation: start.generation,
-        limits: start.limits.clone(),
-    }
-}
-
-fn last_stamp_of(state: &State) -> Stamp {
-    let clock = state.clock;
-    Stamp {
-        venue: clock.venue,
-        boot: clock.boot,
-        boot_id: clock.boot_id,
     }
 }

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Clock, Event, Limits, StoreCondition};
 
-/// The version of this shape.
+/// The version of this shape, and of [`Input`](crate::Input)'s. Whoever changes either raises it and
+/// adds the step from the version before to `history::schema`, which says how.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// The engine's whole memory.

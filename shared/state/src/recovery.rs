@@ -37,7 +37,7 @@ pub(crate) fn open(
     now: UnixMs,
 ) -> Result<Opened, OpenError> {
     need_dir(fs, paths.dir())?;
-    let lock = take_lock(fs, paths)?;
+    let lock = take_lock(fs, paths, now)?;
     let current = snapshot::read(fs, paths.snapshot())?;
     let previous = snapshot::read(fs, &paths.previous())?;
     let scans = scan_all(fs, &paths.journal())?;
@@ -143,7 +143,11 @@ fn need_dir(fs: &dyn FileSystem, dir: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn take_lock(fs: &dyn FileSystem, paths: &StorePaths) -> Result<Box<dyn Lock>, OpenError> {
+fn take_lock(
+    fs: &dyn FileSystem,
+    paths: &StorePaths,
+    now: UnixMs,
+) -> Result<Box<dyn Lock>, OpenError> {
     let path = paths.lock();
     if let Some(entry) = fs
         .look(&path)
@@ -155,7 +159,7 @@ fn take_lock(fs: &dyn FileSystem, paths: &StorePaths) -> Result<Box<dyn Lock>, O
             what: in_words(entry.kind),
         });
     }
-    let holder = format!("pid {}", std::process::id());
+    let holder = format!("pid {} since {now}", std::process::id());
     fs.lock(&path, &holder).map_err(|refused| match refused {
         LockRefused::Held(holder) => OpenError::Locked { path, holder },
         LockRefused::Io(e) => OpenError::io("lock", path, e),

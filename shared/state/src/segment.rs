@@ -31,6 +31,10 @@ pub(crate) struct SegmentHead {
     pub(crate) schema: u32,
     pub(crate) ordinal: u64,
     pub(crate) bytes: u64,
+    /// What stands before does not lead to what follows: a snapshot came in between that was made
+    /// otherwise.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) anew: bool,
 }
 
 /// A sound data frame or fence, where it lies.
@@ -224,6 +228,14 @@ pub(crate) const fn in_words(kind: EntryKind) -> &'static str {
     }
 }
 
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference to it"
+)]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
 fn is_zero(bytes: &[u8]) -> bool {
     let (words, rest) = bytes.as_chunks::<32>();
     words.iter().all(|w| *w == [0; 32]) && rest.iter().all(|b| *b == 0)
@@ -232,8 +244,11 @@ fn is_zero(bytes: &[u8]) -> bool {
 /// A journal as it stands, read without its lock and without changing anything.
 #[derive(Debug)]
 pub struct Journal {
-    /// Every record that can be read, in order, from the oldest that is kept.
+    /// Every record that can be read and leads to the newest, in order, from the oldest that is
+    /// kept.
     pub records: Tail,
+    /// Whose it is.
+    pub account: Option<String>,
     /// The number of the first record, if there is one.
     pub first_seq: Option<u64>,
     /// What is wrong with it, in words; `None` for a sound one. A torn end is sound.
@@ -243,7 +258,7 @@ pub struct Journal {
 /// Reads a journal for inspection or replay: `dir` is the journal's directory or an archive of one.
 /// Its owner may be writing at the same time; what it has not finished is not seen.
 pub fn read_journal(fs: &dyn FileSystem, dir: &Path) -> Result<Journal, OpenError> {
-    let scans = scan_all(fs, dir)?;
+    let mut scans = scan_all(fs, dir)?;
     if let Some((head, _)) = scans
         .iter()
         .find_map(|s| s.head.as_ref().filter(|h| h.0.format > FORMAT))
@@ -255,15 +270,19 @@ pub fn read_journal(fs: &dyn FileSystem, dir: &Path) -> Result<Journal, OpenErro
             known: FORMAT,
         });
     }
-    let first = scans
-        .iter()
-        .find_map(|s| s.head.as_ref().map(|(_, first)| *first));
+    let is_anew = |s: &Scan| s.head.as_ref().is_some_and(|(head, _)| head.anew);
+    if let Some(begins) = scans.iter().rposition(is_anew) {
+        scans.drain(..begins);
+    }
+    let head = scans.iter().find_map(|s| s.head.as_ref());
+    let (account, first) = head.map(|(h, first)| (h.account.clone(), *first)).unzip();
     let chain = chain::follow(&scans, first.unwrap_or(1).saturating_sub(1));
     let damage = chain.gap().map(|gap| gap.to_string());
     let records = Tail::new(scans, chain.picks);
     let first_seq = records.iter().next().map(|r| r.seq);
     Ok(Journal {
         records,
+        account,
         first_seq,
         damage,
     })

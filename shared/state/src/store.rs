@@ -221,6 +221,16 @@ impl Store {
         Ok(dir)
     }
 
+    /// Something was not appended that should have been: what is here does not lead to the state of
+    /// now. The next call must be [`snapshot`](Self::snapshot), whose state does not follow from
+    /// the records before it; until then nothing is taken.
+    pub fn break_off(&mut self) {
+        if self.phase == Phase::Running {
+            self.phase = Phase::NeedsSnapshot;
+        }
+        self.writer.break_off();
+    }
+
     /// The number of the newest record.
     pub const fn last_seq(&self) -> u64 {
         self.writer.last_seq()

@@ -72,6 +72,8 @@ pub(crate) struct Writer {
     written: u64,
     durable: u64,
     fenced: u64,
+    /// The next segment does not follow from the one before.
+    anew: bool,
     poison: Option<String>,
 }
 
@@ -92,6 +94,7 @@ impl Writer {
             written: from.last_seq,
             durable: from.last_seq,
             fenced: 0,
+            anew: false,
             poison: None,
         }
     }
@@ -362,12 +365,18 @@ impl Writer {
         self.last = seq;
         self.written = seq;
         self.durable = seq;
+        self.anew = true;
+    }
+
+    /// The next segment begins anew, with the next record.
+    pub(crate) const fn break_off(&mut self) {
+        self.anew = true;
     }
 
     fn longest_record(&self) -> usize {
         // The head's frame repeats the names of account and mode, JSON-escaped at the worst.
         let names = self.identity.account.len() + self.identity.mode.len();
-        let head = frame_bytes(160 + 6 * names);
+        let head = frame_bytes(176 + 6 * names);
         self.options
             .segment_bytes
             .saturating_sub(head + HEAD_BYTES + ALIGN + FOOTER.len())
@@ -402,6 +411,7 @@ impl Writer {
             schema: self.identity.schema,
             ordinal: active.ordinal,
             bytes: u64::try_from(active.capacity + FOOTER.len()).unwrap_or(u64::MAX),
+            anew: self.anew,
         };
         let payload = serde_json::to_vec(&head).map_err(|source| StoreError::Encode { source })?;
         let frame = Frame {
@@ -416,6 +426,7 @@ impl Writer {
     }
 
     fn keep_active(&mut self) {
+        self.anew = false;
         if let Some(active) = &self.active {
             let first = Some(self.written + 1);
             self.kept.push_back(Kept {

@@ -21,7 +21,7 @@ use proptest::prelude::*;
 use simulated::{CutPoint, Fault, Simulated};
 use state::{Condition, Store};
 
-use Step::{Append, Close, Commit, Delete, Kill, Lazy, SetAside, Snapshot, Tend};
+use Step::{Append, BreakOff, Close, Commit, Delete, Kill, Lazy, SetAside, Snapshot, Tend};
 
 /// A life with all there is: batches, lazy writes, rotation, snapshots, pruning, restarts.
 const LIFE: &[Step] = &[
@@ -100,6 +100,11 @@ const RESETS: &[Step] = &[
     SetAside,
     Snapshot,
     Append(33),
+    Commit,
+    Append(34),
+    BreakOff,
+    Snapshot,
+    Append(35),
     Commit,
     Snapshot,
     Tend,
@@ -273,6 +278,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(Kill),
         1 => Just(Delete),
         1 => Just(SetAside),
+        1 => Just(BreakOff),
     ]
 }
 

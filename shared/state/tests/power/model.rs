@@ -48,6 +48,8 @@ pub(crate) enum Step {
     /// The operator deletes the snapshot between two starts.
     Delete,
     SetAside,
+    /// Something happened that was not appended.
+    BreakOff,
 }
 
 pub(crate) struct Life {
@@ -236,6 +238,12 @@ impl Life {
                     self.reset(last);
                 }
                 archived.map(|_| ())
+            }
+            Step::BreakOff => {
+                store.break_off();
+                let last = store.last_seq();
+                self.reset(last);
+                Ok(())
             }
         };
         self.after(outcome);
