@@ -44,7 +44,7 @@ fn copy(version: u32) -> (TempDir, StorePaths) {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
         if path.is_file() && name != "facts.json" {
-            let place = if name.ends_with(".seg") {
+            let place = if path.extension().is_some_and(|end| end == "seg") {
                 &journal
             } else {
                 &to
