@@ -7,10 +7,7 @@
     reason = "a test may fail loudly"
 )]
 
-mod eventful;
 mod facts;
-#[path = "../../risk/tests/support/mod.rs"]
-mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
