@@ -89,13 +89,21 @@ impl Candles {
         limit: usize,
     ) -> Option<Vec<Candle>> {
         let place = INTERVALS.iter().position(|(word, _)| *word == interval)?;
-        let within = |candle: &&Candle| {
-            start_ms.is_none_or(|start| candle.start_ms >= start)
-                && end_ms.is_none_or(|end| candle.start_ms <= end)
-        };
-        let series = self.series.get(place)?;
-        let found = series.iter().rev().filter(within).take(limit).copied();
+        let newest = self.series.get(place)?.iter().rev();
+        // Ordered by time, so whoever follows the newest candle looks at few.
+        let found = newest
+            .skip_while(|candle| end_ms.is_some_and(|end| candle.start_ms > end))
+            .take_while(|candle| start_ms.is_none_or(|start| candle.start_ms >= start))
+            .take(limit)
+            .copied();
         Some(found.collect())
+    }
+
+    /// How long a candle of an interval lasts, in wall milliseconds. `None` for a word that is no
+    /// interval.
+    pub fn length_ms(&self, interval: &str) -> Option<i64> {
+        let (_, minutes) = INTERVALS.iter().find(|(word, _)| *word == interval)?;
+        Some(minutes * self.minute_ms)
     }
 
     fn merge(&mut self, minute: i64, span: i64, bar: &Bar) {

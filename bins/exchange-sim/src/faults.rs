@@ -25,6 +25,12 @@ pub enum FaultKind {
     Ban403,
     /// An answer with return code `code`.
     RetCode,
+    /// Cuts the open streams whose path ends with `path` (all without one), and refuses new streams
+    /// for `ms` (not at all). Waits for no request.
+    DropWs,
+    /// Leaves the open streams whose path ends with `path` open, but silent for good. Waits for no
+    /// request.
+    MuteWs,
 }
 
 /// One fault as it is asked for.

@@ -3,11 +3,12 @@
 use money::Decimal;
 
 use crate::candles::Candles;
-use crate::faults::{Fault, FaultKind, Faults};
+use crate::faults::Faults;
 use crate::matching::{
     AccountKind, Instrument, MarketId, Moment, Quote, Refusal, Setup, Venue, catalogue, parameter,
 };
 use crate::prices::{Bar, Pace, Tape};
+use crate::prints::Prints;
 
 /// The instrument that replayed bars are for.
 const REPLAYED: &str = "BTCUSDT";
@@ -36,6 +37,7 @@ pub struct Sim {
     /// Faults that wait.
     pub faults: Faults,
     tapes: Vec<Tape>,
+    prints: Prints,
     skew_ms: i64,
     marked_minute: i64,
 }
@@ -60,6 +62,7 @@ impl Sim {
             venue: fresh_venue(&options, instruments, wall),
             faults: Faults::default(),
             tapes,
+            prints: Prints::default(),
             skew_ms: 0,
             marked_minute: 0,
             options,
@@ -79,6 +82,9 @@ impl Sim {
                 if let Some(due) = tape.next_due(wall.ms()) {
                     let at = Moment::from_ms(due.at_ms).plus_ms(self.skew_ms);
                     self.venue.on_quote(MarketId(n), Quote::flat(due.price), at);
+                    let lot = self.venue.market(MarketId(n)).instrument.lot;
+                    let traded = (due.volume / lot).floor() * lot;
+                    self.prints.book(MarketId(n), due.price, traded, at);
                     moved = true;
                 }
             }
@@ -95,6 +101,11 @@ impl Sim {
     /// How far the venue's clock is off, in ms.
     pub const fn skew_ms(&self) -> i64 {
         self.skew_ms
+    }
+
+    /// The last trades of everybody.
+    pub const fn prints(&self) -> &Prints {
+        &self.prints
     }
 
     /// The candles of an instrument. Their times are wall time; the venue's clock may be off.
@@ -129,13 +140,9 @@ impl Sim {
         Ok(())
     }
 
-    /// Takes a fault on. A skewed clock is off at once.
-    pub fn take_fault(&mut self, fault: Fault) {
-        if fault.kind == FaultKind::ClockSkew {
-            self.skew_ms = fault.ms.unwrap_or(0);
-        } else {
-            self.faults.add(fault);
-        }
+    /// Sets the venue's clock off by so many ms; 0 sets it right.
+    pub fn set_skew(&mut self, ms: i64) {
+        self.skew_ms = ms;
     }
 
     /// A fresh account at a fresh venue: no orders, no history, no faults, no pins, clock right.

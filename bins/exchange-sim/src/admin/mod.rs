@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::clock;
-use crate::faults::Fault;
+use crate::faults::{Fault, FaultKind};
 use crate::http::App;
 use crate::matching::{Refusal, Side, parameter};
 
@@ -72,6 +72,7 @@ async fn health(State(app): State<Arc<App>>) -> Response<Body> {
         "orders": venue.orders().len(),
         "executions": venue.executions().len(),
         "faultsPending": shared.sim.faults.pending(),
+        "streams": shared.hub.open(),
         "requests": served,
     }))
 }
@@ -109,7 +110,24 @@ async fn position(State(app): State<Arc<App>>, body: Bytes) -> Response<Body> {
 }
 
 async fn fault(State(app): State<Arc<App>>, body: Bytes) -> Response<Body> {
-    answer(parse(&body).map(|fault: Fault| app.shared().sim.take_fault(fault)))
+    answer(parse(&body).map(|fault: Fault| {
+        let mut shared = app.shared();
+        let path = fault.path.as_deref();
+        match fault.kind {
+            FaultKind::DropWs => {
+                let refuse_ms = fault.ms.unwrap_or(0);
+                shared.hub.cut(path, refuse_ms, clock::wall().ms());
+            }
+            FaultKind::MuteWs => shared.hub.mute(path),
+            FaultKind::ClockSkew => shared.sim.set_skew(fault.ms.unwrap_or(0)),
+            FaultKind::Latency
+            | FaultKind::Http500
+            | FaultKind::TimeoutAfterAccept
+            | FaultKind::Reset
+            | FaultKind::Ban403
+            | FaultKind::RetCode => shared.sim.faults.add(fault),
+        }
+    }))
 }
 
 async fn transfer(State(app): State<Arc<App>>, body: Bytes) -> Response<Body> {

@@ -6,9 +6,6 @@ use super::answer::Answer;
 use super::app::Call;
 use super::{account, market, orders, positions, stops, trades};
 
-/// Prefix of every REST path.
-pub(crate) const PREFIX: &str = "/cloud/trade/v3";
-
 /// Gives the endpoints their method, path, access and answering function.
 macro_rules! endpoints {
     ($($name:ident $method:ident $path:literal $access:ident $answer:path,)+) => {

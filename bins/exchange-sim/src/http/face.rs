@@ -11,21 +11,25 @@ use tokio::net::TcpListener;
 
 use super::answer::{envelope, json_response, page, refused};
 use super::app::Call;
-use super::endpoint::{Endpoint, PREFIX};
+use super::endpoint::Endpoint;
 use super::limits::{Allowance, BAN_MS};
 use super::listener::{CuttableListener, Peer};
 use super::params::Params;
 use super::{App, auth};
+use crate::dialect::Dialect;
 use crate::faults::{Fault, FaultKind};
 use crate::matching::Moment;
-use crate::{admin, clock};
+use crate::{admin, clock, streams};
 
 /// How long an answer that never comes is held, unless the fault says otherwise.
 const HOLD_MS: i64 = 30_000;
 
 /// Serves the exchange on a listener until the task is dropped.
 pub async fn serve(listener: TcpListener, app: Arc<App>) -> io::Result<()> {
-    let router = admin::routes().fallback(venue).with_state(app);
+    let router = admin::routes()
+        .merge(streams::routes())
+        .fallback(venue)
+        .with_state(app);
     let service = router.into_make_service_with_connect_info::<Peer>();
     axum::serve(CuttableListener(listener), service).await
 }
@@ -103,20 +107,19 @@ async fn suffer(app: &App, arrived: &Arrived, fault: &Fault, peer: &Peer) -> Res
             let body = refused(code, "fault on order", arrived.received.ms());
             json_response(StatusCode::OK, &body)
         }
-        // Never waits for a request; see `Sim::take_fault`.
-        FaultKind::ClockSkew => carry_out(app, arrived),
+        // Never wait for a request; see `admin`.
+        FaultKind::ClockSkew | FaultKind::DropWs | FaultKind::MuteWs => carry_out(app, arrived),
     }
 }
 
 fn carry_out(app: &App, arrived: &Arrived) -> Response<Body> {
-    let mut shared = app.shared();
-    let shared = &mut *shared;
+    let mut held = app.shared();
+    let shared = &mut *held;
     let now = shared.sim.advance(clock::wall());
     let path = arrived.uri.path();
-    let endpoint = path
-        .strip_prefix(PREFIX)
-        .and_then(|rest| Endpoint::of(&arrived.method, rest));
-    let Some(endpoint) = endpoint else {
+    let wanted = Dialect::of_path(path)
+        .and_then(|(dialect, rest)| Some((dialect, Endpoint::of(&arrived.method, rest)?)));
+    let Some((dialect, endpoint)) = wanted else {
         let message = format!("Request path not found: {} {path}", arrived.method);
         return json_response(StatusCode::NOT_FOUND, &refused(404, &message, now.ms()));
     };
@@ -147,6 +150,7 @@ fn carry_out(app: &App, arrived: &Arrived) -> Response<Body> {
     let answer = params.and_then(|params| {
         endpoint.answer(&mut Call {
             sim: &mut shared.sim,
+            dialect,
             params,
             now,
             received: arrived.received,

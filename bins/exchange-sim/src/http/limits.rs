@@ -10,6 +10,10 @@ const ADDRESS_REQUESTS: usize = 600;
 const ADDRESS_WINDOW_MS: i64 = 5_000;
 const SECOND_MS: i64 = 1_000;
 
+/// Streams that one address may open in five minutes.
+const ADDRESS_STREAMS: usize = 500;
+const STREAMS_WINDOW_MS: i64 = 300_000;
+
 /// How long an address must be quiet until its ban lifts.
 pub(crate) const BAN_MS: i64 = 600_000;
 
@@ -25,6 +29,7 @@ pub struct Limits {
 #[derive(Debug, Default)]
 struct Address {
     recent: VecDeque<i64>,
+    streams: VecDeque<i64>,
     ban: Option<Ban>,
 }
 
@@ -83,6 +88,14 @@ impl Limits {
             return true;
         }
         false
+    }
+
+    /// Counts a stream that an address opens; `true` if it has opened too many.
+    pub(crate) fn connected(&mut self, address: IpAddr, wall_ms: i64) -> bool {
+        let streams = &mut self.addresses.entry(address).or_default().streams;
+        forget(streams, wall_ms - STREAMS_WINDOW_MS);
+        streams.push_back(wall_ms);
+        self.per_second > 0 && streams.len() > ADDRESS_STREAMS
     }
 
     /// Bans an address until it was quiet for so long.

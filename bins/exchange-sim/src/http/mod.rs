@@ -19,11 +19,11 @@ mod market;
 mod orders;
 mod params;
 mod positions;
-mod rows;
 mod stops;
 mod trades;
 
-pub(crate) use answer::json_response;
+pub(crate) use answer::{json_response, page};
 pub use app::{App, Keys};
 pub use face::serve;
 pub use limits::Limits;
+pub(crate) use listener::Peer;

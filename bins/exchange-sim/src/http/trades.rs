@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::app::Call;
 use super::params::{Params, cursor_text};
-use super::rows::{capitalised, closed_row, execution_row, order_row};
+use crate::dialect::Dialect;
 use crate::matching::{MarketId, Moment, Order, OrderNo, Refusal, Venue, parameter};
+use crate::rows::{closed_row, execution_row, order_row, with_capitals};
 
 const WEEK_MS: i64 = 7 * 86_400_000;
 
@@ -22,9 +23,13 @@ struct Page {
 pub(crate) fn open_orders(call: &mut Call<'_>) -> Answer {
     call.params.need_linear()?;
     let venue = &call.sim.venue;
+    let spelt = |row| match call.dialect {
+        Dialect::Zoomex => with_capitals(row),
+        Dialect::Bybit => row,
+    };
     let market = wanted_market(call)?;
     if let Some(row) = named_order(call, market, |no| venue.is_recent(no)) {
-        let rows: Vec<Value> = row.into_iter().map(capitalised).collect();
+        let rows: Vec<Value> = row.into_iter().map(spelt).collect();
         return Ok(json!({"list": rows, "nextPageCursor": "", "category": "linear"}));
     }
     if market.is_none() && call.params.get("settleCoin").is_none() {
@@ -40,7 +45,7 @@ pub(crate) fn open_orders(call: &mut Call<'_>) -> Answer {
         &call.params,
         (20, 50),
         open.into_iter().map(|no| (no.number(), no)),
-        |no| capitalised(order_row(venue, venue.order(no))),
+        |no| spelt(order_row(venue, venue.order(no))),
     )?;
     Ok(json!({"list": page.rows, "nextPageCursor": page.next, "category": "linear"}))
 }
@@ -79,7 +84,7 @@ pub(crate) fn executions(call: &mut Call<'_>) -> Answer {
         };
         let found = numbers.iter().rev().copied().filter(|n| *n < below);
         let page = page(&call.params, (50, 100), found.map(|n| (n, n)), |n| {
-            execution_row(venue, n, &venue.executions()[n])
+            execution_row(call.dialect, venue, n, &venue.executions()[n])
         })?;
         return Ok(json!({"list": page.rows, "nextPageCursor": page.next, "category": "linear"}));
     }
@@ -92,7 +97,7 @@ pub(crate) fn executions(call: &mut Call<'_>) -> Answer {
         })
         .map(|(n, execution)| (n, (n, execution)));
     let page = page(&call.params, (50, 100), found, |(n, execution)| {
-        execution_row(venue, n, execution)
+        execution_row(call.dialect, venue, n, execution)
     })?;
     Ok(json!({"list": page.rows, "nextPageCursor": page.next, "category": "linear"}))
 }
@@ -107,7 +112,9 @@ pub(crate) fn closed_pnl(call: &mut Call<'_>) -> Answer {
         .filter(|(_, row)| {
             row.at.ms() <= window.end && market.is_none_or(|wanted| wanted == row.market)
         });
-    let page = page(&call.params, (50, 100), found, |row| closed_row(venue, row))?;
+    let page = page(&call.params, (50, 100), found, |row| {
+        closed_row(call.dialect, venue, row)
+    })?;
     Ok(json!({"nextPageCursor": page.next, "category": "linear", "list": page.rows}))
 }
 

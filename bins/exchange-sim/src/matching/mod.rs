@@ -45,4 +45,5 @@ pub use refusal::Refusal;
 pub use venue::{CancelScope, Market, Setup, Venue};
 pub use words::{AccountKind, OrderType, Side, Status, StopKind, TimeInForce, TriggerBy};
 
+pub(crate) use records::Ids;
 pub(crate) use refusal::parameter;

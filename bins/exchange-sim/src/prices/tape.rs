@@ -31,6 +31,8 @@ pub struct Due {
     pub price: Decimal,
     /// When, in wall milliseconds.
     pub at_ms: i64,
+    /// Base coin traded since the price before it.
+    pub volume: Decimal,
 }
 
 const REAL_MINUTE_MS: i64 = 60_000;
@@ -155,6 +157,7 @@ impl Tape {
         Some(Due {
             price: self.price,
             at_ms,
+            volume,
         })
     }
 

@@ -1,11 +1,24 @@
-//! Orders, executions and closed PnL as rows of the wire.
+//! Orders, executions and closed PnL.
 
 use money::Decimal;
 use serde_json::{Map, Value, json};
 
+use super::text;
+use crate::dialect::Dialect;
 use crate::matching::{
     ClosedRow, Execution, Instrument, Order, StopKind, TriggerBy, Venue, stop_word,
 };
+
+/// What a streamed order leaves empty where it does not apply.
+const ABSENT_AS_EMPTY: [&str; 7] = [
+    "stopOrderType",
+    "triggerPrice",
+    "triggerBy",
+    "takeProfit",
+    "tpTriggerBy",
+    "stopLoss",
+    "slTriggerBy",
+];
 
 /// An order as the history has it.
 pub(crate) fn order_row(venue: &Venue, order: &Order) -> Value {
@@ -54,8 +67,31 @@ pub(crate) fn order_row(venue: &Venue, order: &Order) -> Value {
     })
 }
 
-/// The same row with every key beginning with a capital, as the open orders have it.
-pub(crate) fn capitalised(row: Value) -> Value {
+/// An order as its stream has it: what does not apply is an empty string.
+pub(crate) fn streamed_order(venue: &Venue, order: &Order) -> Value {
+    let mut row = order_row(venue, order);
+    if let Value::Object(fields) = &mut row {
+        for name in ABSENT_AS_EMPTY {
+            // The same absence by another word than in the lists.
+            let absent = |value: &&mut Value| **value == "UNKNOWN" || **value == "0.00";
+            if let Some(value) = fields.get_mut(name).filter(absent) {
+                *value = "".into();
+            }
+        }
+        if order.status.is_final() {
+            for left in ["leavesQty", "leavesValue"] {
+                fields.insert(left.to_owned(), "".into());
+            }
+        }
+        fields.insert("category".to_owned(), "linear".into());
+        fields.insert("blockTradeId".to_owned(), "".into());
+        fields.insert("placeType".to_owned(), "price".into());
+    }
+    row
+}
+
+/// An order with every key beginning with a capital, as Zoomex's open orders have it.
+pub(crate) fn with_capitals(row: Value) -> Value {
     match row {
         Value::Object(fields) => {
             let fields: Map<String, Value> = fields
@@ -75,8 +111,46 @@ pub(crate) fn capitalised(row: Value) -> Value {
     }
 }
 
-/// An execution. It carries no link id here, as published: resolve it through the order.
-pub(crate) fn execution_row(venue: &Venue, n: usize, execution: &Execution) -> Value {
+/// An execution as its list has it. Zoomex's carries no link id, as published: it is to be resolved
+/// through the order.
+pub(crate) fn execution_row(
+    dialect: Dialect,
+    venue: &Venue,
+    n: usize,
+    execution: &Execution,
+) -> Value {
+    let mut row = plain_execution(venue, n, execution);
+    if let Value::Object(fields) = &mut row {
+        match dialect {
+            Dialect::Zoomex => {
+                fields.insert("closedSize".to_owned(), bare_number(execution.closed));
+            }
+            Dialect::Bybit => {
+                let link_id = venue.order(execution.order).link_id.as_str();
+                fields.insert("orderLinkId".to_owned(), link_id.into());
+            }
+        }
+    }
+    row
+}
+
+/// An execution as its stream has it.
+pub(crate) fn streamed_execution(venue: &Venue, n: usize, execution: &Execution) -> Value {
+    let order = venue.order(execution.order);
+    let mut row = plain_execution(venue, n, execution);
+    if let Value::Object(fields) = &mut row {
+        fields.insert("category".to_owned(), "linear".into());
+        fields.insert("orderLinkId".to_owned(), order.link_id.as_str().into());
+        let stop = order.stop_kind.map_or("UNKNOWN", StopKind::word);
+        fields.insert("stopOrderType".to_owned(), stop.into());
+        if execution.closed.is_zero() {
+            fields.insert("closedSize".to_owned(), "".into());
+        }
+    }
+    row
+}
+
+fn plain_execution(venue: &Venue, n: usize, execution: &Execution) -> Value {
     let order = venue.order(execution.order);
     let instrument = &venue.market(execution.market).instrument;
     json!({
@@ -99,13 +173,17 @@ pub(crate) fn execution_row(venue: &Venue, n: usize, execution: &Execution) -> V
         "isMaker": execution.is_maker,
         "feeRate": text(execution.fee_rate),
         "markPrice": instrument.price_text(execution.mark),
-        "closedSize": bare_number(execution.closed),
+        "closedSize": text(execution.closed),
         "seq": n.to_string(),
     })
 }
 
-/// A row of closed PnL. Its `createdTime` is in nanoseconds, as published.
-pub(crate) fn closed_row(venue: &Venue, row: &ClosedRow) -> Value {
+/// A row of closed PnL. Zoomex's `createdTime` is in nanoseconds, as published.
+pub(crate) fn closed_row(dialect: Dialect, venue: &Venue, row: &ClosedRow) -> Value {
+    let created = match dialect {
+        Dialect::Zoomex => row.at.ns(),
+        Dialect::Bybit => row.at.ms(),
+    };
     let instrument = &venue.market(row.market).instrument;
     json!({
         "symbol": instrument.symbol,
@@ -118,7 +196,7 @@ pub(crate) fn closed_row(venue: &Venue, row: &ClosedRow) -> Value {
         "avgEntryPrice": text((row.entry_value / row.closed).round_dp(8)),
         "qty": text(row.qty),
         "cumEntryValue": text(row.entry_value),
-        "createdTime": row.at.ns().to_string(),
+        "createdTime": created.to_string(),
         "orderPrice": text(row.order_price),
         "closedSize": text(row.closed),
         "avgExitPrice": text((row.exit_value / row.closed).round_dp(8)),
@@ -135,8 +213,4 @@ fn price_or_zero(instrument: &Instrument, price: Option<Decimal>) -> String {
 /// A number without quotes, digit for digit as published for this one field.
 fn bare_number(value: Decimal) -> Value {
     serde_json::from_str(&text(value)).unwrap_or(Value::Null)
-}
-
-fn text(value: Decimal) -> String {
-    value.normalize().to_string()
 }
