@@ -78,20 +78,23 @@ impl Harness {
     pub fn await_synced(&mut self) -> Result<RiskStatus, PlayError> {
         self.await_children()?;
         until(30, "the guard to have read the venue", || {
+            if let Some(end) = self.ended() {
+                return Ok(Err(end));
+            }
             let risk = self.risk().map_err(|e| e.to_string())?;
             if risk.synced {
-                Ok(risk)
+                Ok(Ok(risk))
             } else {
                 Err(format!("{:?}", risk.waiting_for))
             }
-        })
+        })?
     }
 
     /// Waits until every process is ready, whatever the venue does.
     pub fn await_children(&mut self) -> Result<SupervisorStatus, PlayError> {
         until(30, "every process to be ready", || {
-            if let Ok(Some(status)) = self.supervisor.try_wait() {
-                return Err(format!("supervisor ended, {status}: {}", self.last_words()));
+            if let Some(end) = self.ended() {
+                return Ok(Err(end));
             }
             let status = self.status().map_err(|e| e.to_string())?;
             if status
@@ -99,7 +102,7 @@ impl Harness {
                 .iter()
                 .all(|child| child.state == ChildState::Ready)
             {
-                Ok(status)
+                Ok(Ok(status))
             } else {
                 let states: Vec<String> = status
                     .children
@@ -108,6 +111,14 @@ impl Harness {
                     .collect();
                 Err(states.join(", "))
             }
+        })?
+    }
+
+    /// What there is to say if the supervisor has ended.
+    fn ended(&mut self) -> Option<PlayError> {
+        let status = self.supervisor.try_wait().ok().flatten()?;
+        Some(PlayError::Ended {
+            what: format!("the supervisor ended, {status}: {}", self.last_words()),
         })
     }
 

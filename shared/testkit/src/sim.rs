@@ -1,6 +1,7 @@
 //! A simulated exchange of one's own, and its admin interface.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use money::{Amount, Price, Qty};
@@ -21,6 +22,8 @@ pub struct SimSpec {
     pub balance: u32,
     /// `unified` or `classic`.
     pub account: &'static str,
+    /// Ctrl-C in the terminal does not reach it; whoever started it sees the signal and ends it last.
+    pub outlives_ctrl_c: bool,
 }
 
 impl Default for SimSpec {
@@ -30,6 +33,7 @@ impl Default for SimSpec {
             speed: "0",
             balance: 10_000,
             account: "unified",
+            outlives_ctrl_c: false,
         }
     }
 }
@@ -100,7 +104,11 @@ impl Sim {
     /// Starts a simulator on a port of its own and waits until it listens.
     #[expect(clippy::disallowed_methods, reason = "this room spawns the simulator")]
     pub fn start(binaries: &Binaries, spec: &SimSpec) -> Result<Self, PlayError> {
-        let mut child = Command::new(binaries.path("zoomex-sim")?)
+        let mut command = Command::new(binaries.path("zoomex-sim")?);
+        if spec.outlives_ctrl_c {
+            command.process_group(0);
+        }
+        let mut child = command
             .args([
                 "--listen",
                 "127.0.0.1:0",

@@ -4,11 +4,13 @@
 //! the output is no terminal.
 
 mod bar;
+mod clock;
 mod limits;
 mod span;
 mod status;
 
 pub(crate) use bar::bar;
+pub(crate) use clock::time_of_day;
 pub(crate) use limits::{limit_line, limits};
 pub(crate) use span::span;
 pub(crate) use status::status;

@@ -7,7 +7,7 @@ use protocol::status::{
     BookPosition, ChildState, ChildStatus, RiskStatus, SupervisorStatus, TradingState,
 };
 
-use super::{BOLD, DIM, GREEN, PLAIN, RED, YELLOW, limit_line, span};
+use super::{BOLD, DIM, GREEN, PLAIN, RED, YELLOW, limit_line, span, time_of_day};
 use crate::picture::Picture;
 
 /// The screen, a line each.
@@ -177,10 +177,10 @@ fn venue_line(picture: &Picture, lines: &mut Vec<String>) {
         "not read yet"
     };
     lines.push(format!(
-        "venue     {state}, {skew}, {} requests in the last minute (slept {}), {} bots{}",
+        "venue     {state}, {skew}, {} requests in the last minute (slept {}), {}{}",
         gateway.requests_last_minute,
         span(gateway.throttled_last_minute_ms),
-        gateway.bots,
+        counted(gateway.bots, "bot"),
         if gateway.lease {
             ""
         } else {
@@ -335,12 +335,14 @@ fn next_steps(picture: &Picture) -> Vec<String> {
         .collect()
 }
 
-/// `12:03:11 UTC`, from venue milliseconds.
+/// `1 bot`, `2 bots`.
+fn counted(n: u32, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// `12:03:11 UTC`.
 fn clock(at: VenueMs) -> String {
-    jiff::Timestamp::from_millisecond(at.0).map_or_else(
-        |_| format!("{} ms", at.0),
-        |t| t.strftime("%H:%M:%S UTC").to_string(),
-    )
+    format!("{} UTC", time_of_day(at))
 }
 
 /// Money to the cent with thousands apart: `9,768.40`.
