@@ -1,8 +1,16 @@
 # One word for each thing a person does here. `make help` lists them.
 CARGO ?= cargo
-BIN := target/release
+BIN ?= target/release
 
-.PHONY: help build demo test fmt lint drill bench soak reference
+# Where `make install` puts things. DESTDIR stages a package.
+DESTDIR ?=
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+PROGRAMS := perps-supervisor perps-guard perps-gateway perps-alerts perps-bot perpsctl zoomex-sim
+COMMANDS := perps-supervisor perpsctl
+UNITS := perps.service perps@.service
+
+.PHONY: help build demo test test-systemd fmt lint drill bench soak reference install uninstall
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -31,3 +39,24 @@ bench: build ## measure against the floors; writes target/bench.json
 
 reference: ## write docs/config.md and docs/config.schema.json anew from the catalogue of keys
 	$(CARGO) run --quiet --package config --example generate_reference
+
+test-systemd: ## the service under a real systemd, in a container of its own (root; else exit 77)
+	@systemd/test/run
+
+install: ## programs, units and documents, below PREFIX (/usr/local) and DESTDIR
+	@for program in $(PROGRAMS); do test -x $(BIN)/$$program || { echo "$(BIN)/$$program is missing: make build first" >&2; exit 1; }; done
+	install -d $(DESTDIR)$(PREFIX)/libexec/perps $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SYSCONFDIR)/logrotate.d
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/lib/,systemd/system sysusers.d tmpfiles.d) $(DESTDIR)$(PREFIX)/share/doc/perps
+	install -m 0755 $(addprefix $(BIN)/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/libexec/perps/
+	for command in $(COMMANDS); do ln -sfn ../libexec/perps/$$command $(DESTDIR)$(PREFIX)/bin/$$command; done
+	for unit in $(UNITS); do sed 's|/usr/local/|$(PREFIX)/|g' systemd/$$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit && chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; done
+	install -m 0644 systemd/perps.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/perps.conf
+	install -m 0644 systemd/perps.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/perps.conf
+	install -m 0644 systemd/perps.logrotate $(DESTDIR)$(SYSCONFDIR)/logrotate.d/perps
+	install -m 0644 systemd/README.md $(DESTDIR)$(PREFIX)/share/doc/perps/systemd.md
+	install -m 0644 systemd/bot-user.conf configs/zoomex_example.yaml docs/bot.py docs/*.md $(DESTDIR)$(PREFIX)/share/doc/perps/
+
+uninstall: ## takes away what install put there; configs, keys, state and logs stay
+	rm -rf $(DESTDIR)$(PREFIX)/libexec/perps $(DESTDIR)$(PREFIX)/share/doc/perps
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(COMMANDS)) $(addprefix $(DESTDIR)$(PREFIX)/lib/systemd/system/,$(UNITS))
+	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/perps.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/perps.conf $(DESTDIR)$(SYSCONFDIR)/logrotate.d/perps

@@ -117,6 +117,7 @@ impl Loop {
                     progress: self.progress,
                     waiting_for: self.forwarder.waiting_for(),
                     settled: true,
+                    standing: None,
                 };
                 self.child.heartbeat(beat).await;
             }

@@ -14,6 +14,10 @@ pub(crate) struct Cli {
     /// The deployment: the directory that holds run/, logs/ and data/.
     #[arg(long, global = true, default_value = ".", value_name = "DIR")]
     pub(crate) dir: PathBuf,
+    /// The deployment of an instance of the installed service, such as demo of perps@demo.service;
+    /// in place of --dir.
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "dir")]
+    pub(crate) instance: Option<String>,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -12,6 +12,7 @@ mod screen;
 use std::process::ExitCode;
 
 use clap::Parser;
+use daemon::deployment::Deployment;
 use protocol::guard::Verb;
 
 use cli::{Cli, Command, Flow, Recon};
@@ -33,7 +34,14 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Exit {
-    let dir = cli.dir.as_path();
+    let instance = cli.instance.as_deref().map(Deployment::dir_of_instance);
+    let dir = match instance.transpose() {
+        Ok(dir) => &dir.unwrap_or_else(|| cli.dir.clone()),
+        Err(problem) => {
+            out::problem(&problem.to_string());
+            return Exit::Usage;
+        }
+    };
     match &cli.command {
         Command::Status(args) => command::status::run(dir, args),
         Command::Limits(args) => command::limits::run(dir, args),

@@ -95,6 +95,7 @@ pub(crate) fn run(mut guard: Guard) -> ExitCode {
                 progress: rhythm.progress,
                 waiting_for: guard.told_fault.as_deref().unwrap_or(""),
                 settled: true,
+                standing: Some(guard.engine.standing()),
             });
         }
         guard.journal.tend(

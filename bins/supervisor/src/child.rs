@@ -5,7 +5,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 
 use config::SupervisorSettings;
 use daemon::lines::Lines;
-use protocol::control::{Order, Report};
+use protocol::control::{Order, Report, Standing};
 use protocol::frame::{self, Envelope, Head};
 use protocol::status::{ChildState, ChildStatus};
 use protocol::{BootMs, Generation, Process};
@@ -35,6 +35,8 @@ pub(crate) struct Child {
     pub(crate) waiting_for: String,
     /// It has said that it has had everything it needs.
     pub(crate) settled: bool,
+    /// How trading stands by its last word; from the guard alone.
+    pub(crate) standing: Option<Standing>,
     /// Why it said it cannot run.
     pub(crate) failing: Option<String>,
     life: u64,
@@ -60,6 +62,7 @@ impl Child {
             generation: None,
             waiting_for: String::new(),
             settled: false,
+            standing: None,
             failing: None,
             life: 0,
             orders: None,
@@ -90,6 +93,7 @@ impl Child {
         self.generation = None;
         self.waiting_for.clear();
         self.settled = false;
+        self.standing = None;
         self.failing = None;
         tokio::spawn(await_exit(
             self.process,
@@ -121,6 +125,7 @@ impl Child {
         self.heartbeat = Some(now);
         self.waiting_for = beat.waiting_for;
         self.settled = beat.settled;
+        self.standing = beat.standing;
         self.dropped_lines = beat.dropped_lines;
         let moved = beat.progress != self.progress;
         self.progress = beat.progress;
@@ -131,6 +136,7 @@ impl Child {
     pub(crate) fn ended(&mut self, exit: Exit, now: BootMs) {
         self.last_exit = Some((exit, now));
         self.pid = None;
+        self.standing = None;
         self.orders = None;
         self.started = None;
         self.generation = None;

@@ -46,6 +46,11 @@ impl Edits {
         self.under_way.is_none()
     }
 
+    /// Why the file on disk is not in force.
+    pub(crate) fn rejected(&self) -> Option<String> {
+        self.rejected.clone()
+    }
+
     pub(crate) fn status(&self, beginning: &Beginning, now: BootMs) -> ConfigStatus {
         ConfigStatus {
             file: beginning.file.display().to_string(),

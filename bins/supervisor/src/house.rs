@@ -18,6 +18,7 @@ use crate::child::{Child, News};
 use crate::config_edit::Edits;
 use crate::lifecycle::{Action, Event};
 use crate::logs::{Plan, Writer, read_output, read_records};
+use crate::notify::{Picture, Seen};
 use crate::sockets::OccupyError;
 use crate::spawn::{self, Spawner};
 use crate::start::Beginning;
@@ -85,6 +86,22 @@ impl House {
 
     pub(crate) fn config(&self) -> &Config {
         &self.beginning.config
+    }
+
+    /// How it stands, for the service manager.
+    pub(crate) fn picture(&self) -> Picture {
+        let seen = |child: &Child| Seen {
+            process: child.process,
+            state: child.lifecycle.state(),
+            waiting_for: child.waiting_for.clone(),
+            standing: child.standing.clone(),
+        };
+        Picture {
+            mode: self.beginning.mode,
+            stopping: self.stopping,
+            children: self.children.iter().map(seen).collect(),
+            rejected: self.edits.rejected(),
+        }
     }
 
     /// Begins to end everything, in reverse order.

@@ -7,6 +7,7 @@ mod config_flow;
 mod house;
 mod lifecycle;
 mod logs;
+mod notify;
 mod run;
 mod sockets;
 mod spawn;
@@ -37,7 +38,8 @@ struct Cli {
     /// The config; watched while running.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// The deployment: holds run/, logs/ and data/.
+    /// The deployment: holds run/, logs/ and data/. Where it is the state directory of a systemd
+    /// service, run/ and logs/ lead to the service's runtime and logs directories.
     #[arg(long, default_value = ".", value_name = "DIR")]
     dir: PathBuf,
     /// End the session that is kept in the state and begin the next.

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::config_flow::{Hint, Watch};
 use crate::house::House;
 use crate::logs::{Plan, Writer, read_records};
+use crate::notify::Notify;
 use crate::spawn::Spawner;
 use crate::start::Beginning;
 
@@ -55,6 +56,7 @@ pub(crate) async fn run(beginning: Beginning, new_session: bool) -> anyhow::Resu
     let mut hangup = signal(SignalKind::hangup())?;
     let mut ticks = tokio::time::interval(TICK);
     let mut next_poll = clock::boot_now();
+    let mut notify = Notify::from_environment();
     while !house.is_over() {
         tokio::select! {
             Some(news) = heard.recv() => house.on_news(news).await,
@@ -66,6 +68,7 @@ pub(crate) async fn run(beginning: Beginning, new_session: bool) -> anyhow::Resu
             _ = ticks.tick() => {
                 house.tick().await;
                 let now = clock::boot_now();
+                notify.turn(now, || house.picture());
                 if house.edits.look_at().is_some_and(|at| now >= at) {
                     house.look(Hint::Unsettled);
                 }

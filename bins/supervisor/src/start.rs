@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use config::{Config, LoadError};
-use daemon::deployment::Deployment;
+use daemon::deployment::{Assigned, Deployment};
 use protocol::{Generation, Mode};
 use thiserror::Error;
 
@@ -26,6 +26,12 @@ pub(crate) enum StartError {
         "bot.user is set: a bot under a user of its own is not supported by this version; remove the key, and read README.md on what a bot under the same user may do"
     )]
     BotUser,
+    #[error("cannot let run/ and logs/ in {dir} lead to the service's own directories")]
+    Adopt {
+        dir: String,
+        #[source]
+        source: std::io::Error,
+    },
     #[error(transparent)]
     Occupy(#[from] OccupyError),
     #[error(transparent)]
@@ -64,6 +70,12 @@ pub(crate) struct Beginning {
 pub(crate) fn begin(mode: Mode, file: &Path, dir: &Path) -> Result<Beginning, StartError> {
     let on_disk = check(mode, file);
     let deployment = Deployment::at(&absolute(dir));
+    deployment
+        .adopt(&Assigned::from_environment())
+        .map_err(|source| StartError::Adopt {
+            dir: deployment.dir().display().to_string(),
+            source,
+        })?;
     let on_disk = match on_disk {
         // A first start with a bad config leaves no trace, not even directories.
         Err(problem) if !deployment.config_dir().join("applied").exists() => return Err(problem),

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use protocol::Generation;
-use protocol::control::{Heartbeat, Order, Prepare, Refused, Report};
+use protocol::control::{Heartbeat, Order, Prepare, Refused, Report, Standing};
 use protocol::frame::{self, Envelope, Head};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -222,7 +222,7 @@ impl<T> Child<T> {
 }
 
 /// What a main loop says of itself in a sign of life.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Beat<'a> {
     /// Turns so far.
     pub progress: u64,
@@ -230,6 +230,8 @@ pub struct Beat<'a> {
     pub waiting_for: &'a str,
     /// It has had everything it needs at least once in this life.
     pub settled: bool,
+    /// How trading stands; the guard alone knows.
+    pub standing: Option<Standing>,
 }
 
 fn heartbeat(beat: Beat<'_>) -> Report {
@@ -238,6 +240,7 @@ fn heartbeat(beat: Beat<'_>) -> Report {
         waiting_for: beat.waiting_for.to_owned(),
         settled: beat.settled,
         dropped_lines: logging::dropped(),
+        standing: beat.standing,
     })
 }
 

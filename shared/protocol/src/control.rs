@@ -15,7 +15,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::frame::Empty;
-use crate::{Generation, Mode, messages};
+use crate::status::TradingState;
+use crate::{Generation, Mode, Tag, messages};
 
 messages! {
     /// From the supervisor to a child.
@@ -84,6 +85,20 @@ pub struct Heartbeat {
     pub settled: bool,
     /// Log lines that were dropped because the pipe was full.
     pub dropped_lines: u64,
+    /// How trading stands; from the guard alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
+}
+
+/// How trading stands, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// What may be sent.
+    pub state: TradingState,
+    /// What blocks entries, worst first.
+    pub trips: Vec<Tag>,
+    /// What entries wait for beyond the trips, for people.
+    pub waiting_for: Vec<String>,
 }
 
 /// Exit codes of every process of the harness. 0 is a wanted end, 1 a failure worth a restart.

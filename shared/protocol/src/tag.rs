@@ -58,6 +58,9 @@ macro_rules! catalogue {
         }
 
         impl Tag {
+    /// The field that carries a tag's name in journald: `journalctl SAFETY_TAG=...`.
+    pub const JOURNAL_FIELD: &str = "SAFETY_TAG";
+
             /// Every tag, in the order of the catalogue.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 

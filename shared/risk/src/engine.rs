@@ -1,5 +1,6 @@
 //! The one entry point: an input in, its effects out.
 
+use protocol::control::Standing;
 use protocol::guard::{Command, GuardWelcome, Observation, Observe};
 use protocol::status::{RiskStatus, TradingState};
 use protocol::{BootMs, Severity, Stamp, Tag, VenueMs};
@@ -142,6 +143,11 @@ impl Engine {
     /// How things stand at a moment; the state itself is not moved.
     pub fn status(&self, now: Stamp) -> RiskStatus {
         crate::status::status(self, self.state.clock.at(now))
+    }
+
+    /// How things stand in short, as of the last input; cheap enough for every heartbeat.
+    pub fn standing(&self) -> Standing {
+        crate::status::standing(self)
     }
 
     /// What a new gateway must know.

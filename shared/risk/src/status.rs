@@ -1,6 +1,7 @@
 //! How things stand, for operators and bots.
 
 use money::{Decimal, Ratio};
+use protocol::control::Standing;
 use protocol::status::{
     Account, BookPosition, LimitUse, RiskStatus, SCHEMA_VERSION, Session, Trip,
 };
@@ -51,6 +52,21 @@ pub(crate) fn status(engine: &Engine, now: Clock) -> RiskStatus {
             .collect(),
         state_fault: state.store_fault.clone(),
         alerts_waiting: count(state.outbox.len()),
+    }
+}
+
+/// The state, what blocks entries (worst first) and what they wait for.
+pub(crate) fn standing(engine: &Engine) -> Standing {
+    let state = &engine.state;
+    let by_word = state.frozen.is_some() || state.halted.is_some();
+    let halt = by_word.then_some(Tag::Halt);
+    let standing = PRECEDENCE
+        .iter()
+        .filter(|tag| state.trips.contains_key(tag));
+    Standing {
+        state: engine.trading_state(),
+        trips: halt.into_iter().chain(standing.copied()).collect(),
+        waiting_for: engine.waiting_for(),
     }
 }
 

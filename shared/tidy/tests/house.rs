@@ -240,3 +240,11 @@ fn every_member_takes_its_lints_and_versions_from_the_workspace() {
     }
     none("one place for lints and versions", &broken);
 }
+
+#[test]
+fn the_unit_of_one_account_is_the_template_with_its_name() {
+    let read = |name: &str| fs::read_to_string(root().join("systemd").join(name)).unwrap();
+    let from_unit = |text: String| text.split_once("[Unit]").unwrap().1.to_owned();
+    let template = from_unit(read("perps@.service")).replace("%i", "main");
+    assert_eq!(from_unit(read("perps.service")), template);
+}

@@ -117,6 +117,7 @@ impl Gateway {
             progress: self.progress,
             waiting_for,
             settled: self.health.ever_synced,
+            standing: None,
         }
     }
 

@@ -2,6 +2,7 @@
 //! full disk holds up nothing but log lines.
 
 mod file;
+mod journal;
 mod pipes;
 mod writer;
 

@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 
 use config::LoggingSettings;
+use daemon::clock;
 use daemon::deployment::Deployment;
-use daemon::logline::LogLine;
-use protocol::Process;
+use daemon::logline::{Level, LogLine};
+use protocol::{Context, Process};
 
 use super::file::LogFile;
+use super::journal::Journal;
 
 /// Records that may wait for the disk; one more is lost and counted.
 const WAITING_MOST: usize = 16_384;
@@ -59,7 +61,11 @@ impl Writer {
         let counted = Arc::clone(&lost);
         std::thread::Builder::new()
             .name("logs".to_owned())
-            .spawn(move || Files::new(deployment, plan, counted).work(&waiting))?;
+            .spawn(move || {
+                let mut files = Files::new(deployment, plan, counted);
+                files.join_journal();
+                files.work(&waiting);
+            })?;
         Ok(Self { tasks, lost })
     }
 
@@ -100,6 +106,7 @@ struct Files {
     plan: Plan,
     own: BTreeMap<Process, LogFile>,
     trading: LogFile,
+    journal: Option<Journal>,
     lost: Arc<AtomicU64>,
 }
 
@@ -111,10 +118,30 @@ impl Files {
             plan,
             own: BTreeMap::new(),
             trading,
+            journal: None,
             lost,
         };
         files.link_trading_log();
         files
+    }
+
+    /// From here on journald is told as well, where there is one that reads our stderr.
+    fn join_journal(&mut self) {
+        match Journal::from_environment() {
+            None => {}
+            Some(Ok(journal)) => self.journal = Some(journal),
+            Some(Err(error)) => {
+                // Said here and not by way of `tracing`, which may not have begun yet.
+                self.write(&LogLine {
+                    at: clock::wall_now(),
+                    level: Level::Warn,
+                    process: Process::Supervisor,
+                    message: format!("journald cannot be reached ({error}): log files alone"),
+                    context: Context::new(),
+                    story: false,
+                });
+            }
+        }
     }
 
     fn work(mut self, tasks: &Receiver<Task>) {
@@ -141,6 +168,9 @@ impl Files {
     }
 
     fn write(&mut self, line: &LogLine) {
+        if let Some(journal) = &mut self.journal {
+            journal.write(line);
+        }
         let text = if self.plan.json {
             serde_json::to_string(line).unwrap_or_else(|_| line.to_string())
         } else {
