@@ -29,6 +29,7 @@ use protocol::control::{EXIT_CONFIG, EXIT_FAILURE};
     name = "perps-supervisor",
     version,
     max_term_width = 100,
+    arg_required_else_help = true,
     after_help = "To see the harness at work: make demo. A config of your own begins with: cp configs/zoomex_example.yaml zoomex.yaml"
 )]
 struct Cli {
