@@ -39,6 +39,10 @@ fn orders(name: &'static str, world: &mut World, steps: usize, allowed: bool) ->
 /// One order of the next millisecond, its slot given back afterwards.
 fn one(world: &mut World, allowed: bool) -> u64 {
     world.pass(1);
+    world.positions(&[]);
+    world.see(Observation::OpenOrders(Vec::new()));
+    world.see(Observation::ExecutionsComplete(world.venue_now()));
+    world.see(Observation::ClockSkew(0));
     let mut intent = world.intent(Side::Buy, "1");
     if !allowed {
         intent.symbol = Symbol::new("NOPE").unwrap();
