@@ -70,6 +70,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: Config,
     },
+    /// Step a journal through the engine again: are the decisions the recorded ones?
+    Replay(Replay),
     /// Prove every limit on fresh harnesses of real processes against the simulated exchange.
     Drill(Drill),
     /// A live guarded session against the simulated exchange, in this terminal.
@@ -226,6 +228,24 @@ pub(crate) enum Config {
     Show(Json),
     /// Read the file now, and say whether it is in force.
     Apply,
+}
+
+/// `replay`.
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// A journal's directory, a segment, an archive, a state file, or a file of inputs, one JSON
+    /// object a line (docs/replay.md).
+    pub(crate) file: PathBuf,
+    /// Stop before the first input later than this: UTC, as 2026-11-25T12:00:00Z, or milliseconds
+    /// since 1970.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// JSON on stdout, with a schema version.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Leave out the single decisions.
+    #[arg(long)]
+    pub(crate) summary: bool,
 }
 
 /// `drill`.

@@ -66,6 +66,7 @@ fn run(cli: &Cli) -> Exit {
         Command::Wait(args) => command::wait::run(dir, args),
         Command::Session { what } => command::session::run(dir, what),
         Command::Config { what } => command::config::run(dir, what),
+        Command::Replay(args) => command::replay::run(args),
         Command::Drill(args) => command::drill::run(args),
         Command::Demo(args) => command::demo::run(args),
     }

@@ -46,6 +46,6 @@ pub use disk::Disk;
 pub use error::{OpenError, StoreError};
 pub use filesystem::{Entry, EntryKind, File, FileSystem, Lock, LockRefused};
 pub use paths::{StorePaths, UnixMs};
-pub use segment::{Journal, read_journal};
+pub use segment::{Journal, first_record_of, read_journal};
 pub use snapshot::{Identity, Snapshot, read_snapshot};
 pub use store::{Options, Store, Tended};

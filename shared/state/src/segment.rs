@@ -255,6 +255,22 @@ pub struct Journal {
     pub damage: Option<String>,
 }
 
+/// The number of a segment's first record, if its name is one of a segment and its head is sound.
+pub fn first_record_of(fs: &dyn FileSystem, segment: &Path) -> Result<Option<u64>, OpenError> {
+    let name = segment.file_name().and_then(|name| name.to_str());
+    let ordinal = name
+        .and_then(|name| name.strip_suffix(".seg"))
+        .and_then(|digits| digits.parse::<u64>().ok());
+    let Some(ordinal) = ordinal else {
+        return Ok(None);
+    };
+    let bytes = fs
+        .read(segment, LIMIT_BYTES)
+        .map_err(|e| OpenError::io("read", segment, e))?;
+    let scan = Scan::of(ordinal, segment.to_path_buf(), bytes);
+    Ok(scan.head.map(|(_, first)| first))
+}
+
 /// Reads a journal for inspection or replay: `dir` is the journal's directory or an archive of one.
 /// Its owner may be writing at the same time; what it has not finished is not seen.
 pub fn read_journal(fs: &dyn FileSystem, dir: &Path) -> Result<Journal, OpenError> {

@@ -6,14 +6,16 @@
 mod bar;
 mod clock;
 mod limits;
+mod replay;
 mod span;
 mod status;
 
 pub(crate) use bar::bar;
 pub(crate) use clock::time_of_day;
 pub(crate) use limits::{limit_line, limits};
+pub(crate) use replay::{happened, summary};
 pub(crate) use span::span;
-pub(crate) use status::status;
+pub(crate) use status::{risk_lines, status};
 
 /// Bold, for what matters most.
 pub(crate) const BOLD: &str = "\x1b[1m";

@@ -59,7 +59,8 @@ fn headline(picture: &Picture) -> String {
     format!("{BOLD}{}{PLAIN} {venue}   {state}", mode.to_uppercase())
 }
 
-fn risk_lines(risk: &RiskStatus, lines: &mut Vec<String>) {
+/// What the guard knows: what blocks, session, limits, money, positions.
+pub(crate) fn risk_lines(risk: &RiskStatus, lines: &mut Vec<String>) {
     for trip in &risk.trips {
         let when = trip.clears_at.map_or_else(String::new, |at| {
             format!(" (in {})", span(at.since(risk.now)))
