@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use protocol::Mode;
+use config::KeyVariables;
 use thiserror::Error;
 
 /// The file with the keys below the deployment's directory.
@@ -75,22 +75,15 @@ pub enum CredentialsError {
     },
 }
 
-/// The names of the two environment variables of a mode.
-pub const fn variables(mode: Mode) -> (&'static str, &'static str) {
-    match mode {
-        Mode::Testnet => ("ZOOMEX_TESTNET_API_KEY", "ZOOMEX_TESTNET_API_SECRET"),
-        Mode::Mainnet => ("ZOOMEX_API_KEY", "ZOOMEX_API_SECRET"),
-    }
-}
-
-/// Finds the keys of a mode. `variable` reads the environment; `dir` is the deployment's.
+/// Finds a pair of keys. `names` are its variables, `variable` reads the environment; `dir` is the
+/// deployment's.
 pub fn find(
-    mode: Mode,
+    names: KeyVariables,
     dir: &Path,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Credentials, CredentialsError> {
     let filled = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-    let (key, secret) = variables(mode);
+    let KeyVariables { key, secret } = names;
     if let Some(found) = pair(
         "the environment",
         (key, filled(key)),
@@ -181,6 +174,11 @@ fn read(path: &Path) -> Result<Option<String>, CredentialsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use config::VenueName::Zoomex;
+    use protocol::Mode;
+
+    const TESTNET: KeyVariables = Zoomex.key_variables(Mode::Testnet);
+    const MAINNET: KeyVariables = Zoomex.key_variables(Mode::Mainnet);
     use std::os::unix::fs::PermissionsExt;
 
     fn write(path: &Path, text: &str, mode: u32) {
@@ -196,51 +194,39 @@ mod tests {
         write(&held.join("api_key"), "third\n", 0o400);
         write(&held.join("api_secret"), "s3\n", 0o400);
         let manager = |name: &str| (name == DIRECTORY_VARIABLE).then(|| held.display().to_string());
-        assert_eq!(
-            find(Mode::Testnet, dir.path(), manager).unwrap().key,
-            "third"
-        );
+        assert_eq!(find(TESTNET, dir.path(), manager).unwrap().key, "third");
         write(
             &dir.path().join(FILE_NAME),
             "api_key = second\napi_secret=s2\n",
             0o600,
         );
-        assert_eq!(
-            find(Mode::Testnet, dir.path(), manager).unwrap().key,
-            "second"
-        );
+        assert_eq!(find(TESTNET, dir.path(), manager).unwrap().key, "second");
         let all = |name: &str| match name {
             "ZOOMEX_TESTNET_API_KEY" => Some("first".to_owned()),
             "ZOOMEX_TESTNET_API_SECRET" => Some("s1".to_owned()),
             other => manager(other),
         };
-        let found = find(Mode::Testnet, dir.path(), all).unwrap();
+        let found = find(TESTNET, dir.path(), all).unwrap();
         assert_eq!((found.key.as_str(), found.secret.as_str()), ("first", "s1"));
         assert!(!format!("{found:?}").contains("first"));
-        assert_eq!(find(Mode::Mainnet, dir.path(), all).unwrap().key, "second");
+        assert_eq!(find(MAINNET, dir.path(), all).unwrap().key, "second");
     }
 
     #[test]
     fn what_is_missing_half_or_open_to_others_is_said() {
         let dir = tempfile::tempdir().unwrap();
         let none = |_: &str| None;
-        let message = find(Mode::Testnet, dir.path(), none)
-            .unwrap_err()
-            .to_string();
+        let message = find(TESTNET, dir.path(), none).unwrap_err().to_string();
         assert!(message.contains("set ZOOMEX_TESTNET_API_KEY"), "{message}");
         let half = |name: &str| (name == "ZOOMEX_API_KEY").then(|| "k".to_owned());
-        let message = find(Mode::Mainnet, dir.path(), half)
-            .unwrap_err()
-            .to_string();
+        let message = find(MAINNET, dir.path(), half).unwrap_err().to_string();
         assert!(message.contains("no ZOOMEX_API_SECRET"), "{message}");
         write(
             &dir.path().join(FILE_NAME),
             "api_key=k\napi_secret=s\n",
             0o644,
         );
-        let message = find(Mode::Testnet, dir.path(), none)
-            .unwrap_err()
-            .to_string();
+        let message = find(TESTNET, dir.path(), none).unwrap_err().to_string();
         assert!(message.contains("chmod 600"), "{message}");
     }
 }

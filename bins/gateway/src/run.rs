@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use config::VenueName;
 use daemon::alerting::Alerting;
 use daemon::child::{Child, Step};
 use daemon::clock::boot_now;
@@ -53,7 +54,8 @@ pub async fn run(inherited: Inherited) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     logging::set_level(level(&settings));
-    let found = credentials::find(settings.mode, &dir, environment::text);
+    let names = settings.config.exchange.name.key_variables(settings.mode);
+    let found = credentials::find(names, &dir, environment::text);
     let keys = match found {
         Ok(found) => Credentials::new(&found.key, &found.secret),
         Err(error) => return Ok(fail(&mut child, &said(&error)).await),
@@ -169,7 +171,11 @@ fn wire(settings: &Settings) -> exchange::Settings {
     let recv_window = settings.config.limits.recv_window_ms;
     exchange::Settings {
         base_url: settings.config.base_url(settings.mode).as_str().to_owned(),
-        prefix: exchange::Venue::ZOOMEX.prefix,
+        stream_url: settings.config.stream_url(settings.mode),
+        venue: match settings.config.exchange.name {
+            VenueName::Zoomex => exchange::Venue::ZOOMEX,
+            VenueName::Bybit => exchange::Venue::BYBIT,
+        },
         recv_window_ms: u32::try_from(recv_window).unwrap_or(u32::MAX),
         timeout: VENUE_PATIENCE,
         per_second: perps.max_requests_per_second,

@@ -88,7 +88,7 @@ impl Candidate {
 
     /// Whose state it is. The guard never sees a key, so this is the venue's name.
     pub(crate) fn account(&self) -> &str {
-        &self.config.exchange.name
+        self.config.exchange.name.word()
     }
 }
 

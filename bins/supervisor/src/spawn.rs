@@ -12,8 +12,8 @@ use std::sync::mpsc;
 
 use command_fds::{CommandFdExt, FdMapping};
 use daemon::environment;
-use protocol::Process;
 use protocol::control::inherited;
+use protocol::{Mode, Process};
 use tokio::sync::oneshot;
 
 use crate::lifecycle::Exit;
@@ -26,14 +26,19 @@ const LISTEN: i32 = 5;
 /// What a child passes on from our own environment, keys excepted.
 const PASSED_ON: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "RUST_BACKTRACE"];
 
+/// Where the service manager puts credentials; only the gateway sees it, as it alone sees the
+/// variables that hold keys.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+
 /// Where the gateway's keys may come from; nobody else sees these.
-const KEYS: [&str; 5] = [
-    "ZOOMEX_TESTNET_API_KEY",
-    "ZOOMEX_TESTNET_API_SECRET",
-    "ZOOMEX_API_KEY",
-    "ZOOMEX_API_SECRET",
-    "CREDENTIALS_DIRECTORY",
-];
+fn key_variables() -> impl Iterator<Item = &'static str> {
+    let pairs = config::VenueName::ALL
+        .into_iter()
+        .flat_map(|venue| [Mode::Testnet, Mode::Mainnet].map(|mode| venue.key_variables(mode)));
+    pairs
+        .flat_map(|pair| [pair.key, pair.secret])
+        .chain([CREDENTIALS])
+}
 
 /// A process to be started.
 #[derive(Debug)]
@@ -104,7 +109,7 @@ fn spawn(order: Order) -> io::Result<Spawned> {
         .envs(
             PASSED_ON
                 .iter()
-                .filter_map(|name| Some((*name, environment::text(name)?))),
+                .filter_map(|name| Some((name, environment::text(name)?))),
         )
         .envs(&order.environment)
         .env(inherited::DIR, &order.dir)
@@ -136,10 +141,7 @@ fn spawn(order: Order) -> io::Result<Spawned> {
         });
     }
     if order.process == Process::Gateway {
-        command.envs(
-            KEYS.iter()
-                .filter_map(|name| Some((*name, environment::text(name)?))),
-        );
+        command.envs(key_variables().filter_map(|name| Some((name, environment::text(name)?))));
     }
     command
         .fd_mappings(given)

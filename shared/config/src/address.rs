@@ -5,11 +5,6 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use crate::number::shown;
 use crate::value::{Refusal, refuse, refuse_hint};
 
-/// The testnet's REST host.
-pub const TESTNET_HOST: &str = "openapi-testnet.zoomex.com";
-/// The mainnet's REST host.
-pub const MAINNET_HOST: &str = "openapi.zoomex.com";
-
 /// `http(s)://host[:port]`, lower case, without a path: anything that could hide another host
 /// (a user part, escapes, a path, a query) is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,19 +14,11 @@ pub struct BaseUrl {
 }
 
 impl BaseUrl {
-    /// The venue's own address for testnet.
-    pub fn testnet() -> Self {
+    /// The encrypted address of a venue's own host.
+    pub(crate) fn of(host: &str) -> Self {
         Self {
-            text: format!("https://{TESTNET_HOST}"),
-            host: TESTNET_HOST.to_owned(),
-        }
-    }
-
-    /// The venue's own address for mainnet.
-    pub fn mainnet() -> Self {
-        Self {
-            text: format!("https://{MAINNET_HOST}"),
-            host: MAINNET_HOST.to_owned(),
+            text: format!("https://{host}"),
+            host: host.to_owned(),
         }
     }
 

@@ -14,8 +14,10 @@ use crate::settings::{
     AccountType, AlertSettings, BotSettings, ExchangeSettings, LogLevel, LoggingSettings,
     PerpsSettings, StrategySettings, SupervisorSettings, TriggerBy,
 };
+use crate::venues::VenueName;
 
 const MS: u32 = 1;
+const THOUSANDTHS: u32 = 1000;
 const SECOND: u32 = 1000;
 const MINUTE: u32 = 60_000;
 
@@ -102,14 +104,14 @@ fn limits(all: &Effective) -> Made<Limits> {
 }
 
 fn exchange(all: &Effective) -> Made<ExchangeSettings> {
-    // Both names have one word each; reading them keeps the catalogue honest.
-    all.text("perps.exchange")?;
+    // It only has to agree with `exchange.name`, which is looked at with the other pairs of keys.
+    all.text_or_off("perps.exchange")?;
     let base_url = match all.text_or_off("exchange.base_url")? {
         None => None,
         Some(_) => Some(all.word("exchange.base_url", |text| BaseUrl::parse(text).ok())?),
     };
     Ok(ExchangeSettings {
-        name: all.text("exchange.name")?,
+        name: all.word("exchange.name", VenueName::named)?,
         testnet: all.flag_or_unsaid("exchange.testnet")?,
         base_url,
         account: all.word("exchange.account_type", |word| match word {
@@ -141,6 +143,7 @@ fn perps(all: &Effective) -> Made<PerpsSettings> {
         max_requests_per_second: all.count("perps.maxRequestsPerSecond")?,
         max_requests_per_minute: all.count("perps.maxRequestsPerMinute")?,
         time_sync_interval_ms: all.span_ms("perps.timeSyncIntervalSeconds", SECOND)?,
+        max_data_gap_thousandths: all.span_ms("perps.maxDataGapMultiplier", THOUSANDTHS)?,
     })
 }
 
@@ -237,6 +240,17 @@ fn contradictions(config: &Config, all: &Effective) -> Vec<Problem> {
             "perps.leverage",
             what,
             "every entry would be refused: lower it",
+        );
+    }
+    let venue = config.exchange.name.word();
+    if let Ok(Some(again)) = all.text_or_off("perps.exchange")
+        && again != venue
+    {
+        let what = format!("{again} is not exchange.name, {venue}");
+        say(
+            "perps.exchange",
+            what,
+            "name one venue, or leave this key out",
         );
     }
     if supervisor.backoff_max_ms < supervisor.backoff_min_ms {

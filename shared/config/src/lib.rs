@@ -36,11 +36,12 @@ mod scalar;
 mod settings;
 mod suggest;
 mod value;
+mod venues;
 
 use std::path::Path;
 
-pub use address::{BaseUrl, MAINNET_HOST, TESTNET_HOST};
-pub use budget::{Budget, Poll, Read};
+pub use address::BaseUrl;
+pub use budget::{Budget, Poll, Read, Streams};
 pub use diff::{Change, Direction, diff};
 pub use effective::Setting;
 pub use interval::CandleInterval;
@@ -52,6 +53,7 @@ pub use settings::{
     PerpsSettings, StrategySettings, SupervisorSettings, TriggerBy,
 };
 pub use value::Value;
+pub use venues::{Hosts, KeyVariables, VenueName};
 
 /// The placeholder address in the profiles under `configs/drill`; whoever starts a simulator puts
 /// its own in its place.

@@ -6,6 +6,7 @@ use crate::number::shown;
 use crate::read::{Entry, Node, Placed};
 use crate::scalar::symbol;
 use crate::value::{Refusal, Value, refuse, refuse_hint};
+use crate::venues::VenueName;
 
 /// A list of instruments, sorted, each once.
 pub(crate) fn symbols(items: &[Placed]) -> Result<Value, Refusal> {
@@ -58,7 +59,7 @@ fn variable(name: &str) -> Result<String, Refusal> {
     if !fits {
         return refuse(format!("{} is no name of a variable", shown(name)));
     }
-    if name.to_ascii_uppercase().starts_with("ZOOMEX_") {
+    if VenueName::holds_a_key(name) {
         return refuse_hint(
             format!("{} would hand the bot an exchange key", shown(name)),
             "only the gateway holds keys: set it in the service's own environment",

@@ -4,7 +4,8 @@ use protocol::Mode;
 use thiserror::Error;
 
 use crate::Config;
-use crate::address::{BaseUrl, MAINNET_HOST, TESTNET_HOST};
+use crate::address::BaseUrl;
+use crate::venues::VenueName;
 
 /// What in the config contradicts `--mode`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -22,10 +23,20 @@ impl Config {
         self.exchange
             .base_url
             .clone()
-            .unwrap_or_else(|| match mode {
-                Mode::Testnet => BaseUrl::testnet(),
-                Mode::Mainnet => BaseUrl::mainnet(),
-            })
+            .unwrap_or_else(|| BaseUrl::of(self.exchange.name.hosts(mode).rest))
+    }
+
+    /// Scheme, host and port of the venue's streams. They follow the REST address: a venue's own
+    /// host has a stream host beside it, this machine serves both at one address, and there is no
+    /// key that could point elsewhere.
+    pub fn stream_url(&self, mode: Mode) -> String {
+        let base = self.base_url(mode);
+        if base.is_loopback() {
+            // `http` becomes `ws`, `https` becomes `wss`.
+            base.as_str().replacen("http", "ws", 1)
+        } else {
+            format!("wss://{}", self.exchange.name.hosts(mode).stream)
+        }
     }
 
     /// Refuses a config that belongs to the other mode. Testnet takes the testnet's host and
@@ -33,7 +44,7 @@ impl Config {
     /// writing.
     pub fn mode_guard(&self, mode: Mode) -> Result<(), ModeGuardError> {
         let mut contradictions = self.flags(mode);
-        contradictions.extend(host(&self.base_url(mode), mode));
+        contradictions.extend(host(&self.base_url(mode), self.exchange.name, mode));
         if contradictions.is_empty() {
             return Ok(());
         }
@@ -66,12 +77,11 @@ impl Config {
     }
 }
 
-fn host(url: &BaseUrl, mode: Mode) -> Option<String> {
-    let (host, own) = match mode {
-        Mode::Testnet if url.is_loopback() => return None,
-        Mode::Testnet => (url.host(), TESTNET_HOST),
-        Mode::Mainnet => (url.host(), MAINNET_HOST),
-    };
+fn host(url: &BaseUrl, venue: VenueName, mode: Mode) -> Option<String> {
+    if mode == Mode::Testnet && url.is_loopback() {
+        return None;
+    }
+    let (host, own) = (url.host(), venue.hosts(mode).rest);
     if host != own {
         let or = if mode == Mode::Testnet {
             " and this machine"

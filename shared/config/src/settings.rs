@@ -9,12 +9,13 @@ use protocol::Symbol;
 
 use crate::address::BaseUrl;
 use crate::interval::CandleInterval;
+use crate::venues::VenueName;
 
 /// The venue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExchangeSettings {
     /// `exchange.name`.
-    pub name: String,
+    pub name: VenueName,
     /// `exchange.testnet`, if it is written.
     pub testnet: Option<bool>,
     /// `exchange.base_url`, if it is written; `Config::base_url` has the address to use.
@@ -57,6 +58,8 @@ pub struct PerpsSettings {
     pub max_requests_per_minute: u32,
     /// `perps.timeSyncIntervalSeconds`, in milliseconds.
     pub time_sync_interval_ms: u64,
+    /// `perps.maxDataGapMultiplier`, in thousandths of an interval.
+    pub max_data_gap_thousandths: u64,
 }
 
 /// Which price sets off a stop or target.

@@ -219,9 +219,9 @@ fn wrong_types() {
             ],
         ),
         (
-            "exchange:\n  name: bybit\n  testnet: ~\n  base_url: http://127.0.0.1@example.com\nlogging:\n  level: LOUD\n  max_size: 1\n  file: \"a\\nb\"\nbot:\n  command: sh -c 'x'\n  environment:\n    ZOOMEX_TESTNET_API_KEY: x\n",
+            "exchange:\n  name: binance\n  testnet: ~\n  base_url: http://127.0.0.1@example.com\nlogging:\n  level: LOUD\n  max_size: 1\n  file: \"a\\nb\"\nbot:\n  command: sh -c 'x'\n  environment:\n    ZOOMEX_TESTNET_API_KEY: x\n",
             &[
-                "2:9: exchange.name: bybit is not one of: zoomex",
+                "2:9: exchange.name: binance is not one of: zoomex, bybit",
                 "3:12: exchange.testnet: cannot be `~`; leave the key out to follow `--mode`",
                 "4:13: exchange.base_url: http://127.0.0.1@example.com holds \"@\"; write scheme, host and port alone: https://host:port",
                 "6:10: logging.level: LOUD is not one of: TRACE, DEBUG, INFO, WARN, WARNING, ERROR, CRITICAL",
@@ -236,6 +236,12 @@ fn wrong_types() {
 
 #[test]
 fn keys_that_contradict_one_another() {
+    hold(&[(
+        "exchange:\n  name: bybit\nperps:\n  exchange: zoomex\n",
+        &[
+            "4:3: perps.exchange: zoomex is not exchange.name, bybit; name one venue, or leave this key out",
+        ],
+    )]);
     hold(&[(
         "perps:\n  symbol: BTCUSDT\n  allowedSymbols: [SOLUSDT]\n  leverage: 9\n  maxLeverage: 5\nsupervisor:\n  backoffMinMs: 5000\n  backoffMaxSeconds: 1\nbot:\n  args: [a]\n",
         &[

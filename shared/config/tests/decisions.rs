@@ -1,7 +1,7 @@
 //! What is worked out of a config: the gate between the two worlds, the diff, the polling budget.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-use config::{Change, Config, Direction, Read, diff, parse};
+use config::{Change, Config, Direction, Read, Streams, VenueName, diff, parse};
 use protocol::{Mode, Process};
 
 fn loaded(text: &str) -> Config {
@@ -176,8 +176,8 @@ fn a_diff_names_what_to_restart() {
 }
 
 /// Requests a minute that the plan makes.
-fn spent(config: &Config, symbols: u32) -> u64 {
-    let budget = config.request_budget_for(symbols);
+fn spent(config: &Config, symbols: u32, streams: Streams) -> u64 {
+    let budget = config.request_budget_for(symbols, streams);
     let times = |read: Read| match read {
         Read::Ticker | Read::Candles => u64::from(symbols),
         Read::Wallet
@@ -204,9 +204,12 @@ fn polling_fits_the_caps() {
         ("maxRequestsPerSecond: 5, maxRequestsPerMinute: 100", 80),
     ] {
         for symbols in [1, 3, 50] {
-            assert!(spent(&perps(caps), symbols) <= most, "{caps}, {symbols}");
+            for streams in [Streams::NONE, Streams::ALL] {
+                let spent = spent(&perps(caps), symbols, streams);
+                assert!(spent <= most, "{caps}, {symbols}, {streams:?}: {spent}");
+            }
         }
-        assert!(spent(&perps(caps), 1) + 2 > most, "{caps}");
+        assert!(spent(&perps(caps), 1, Streams::NONE) + 2 > most, "{caps}");
     }
     let roomy = perps("maxRequestsPerSecond: 10, maxRequestsPerMinute: 600").request_budget();
     assert_eq!(roomy.reserved_per_minute, 120);
@@ -218,7 +221,68 @@ fn polling_fits_the_caps() {
             .all(|poll| poll.every_ms == poll.wanted_ms)
     );
     let shared = perps("maxRequestsPerMinute: 60").request_budget();
-    assert_eq!(shared.slowest_vital_ms(), shared.every_ms(Read::Ticker));
+    assert_eq!(shared.slowest_vital_ms(), shared.every_ms(Read::OpenOrders));
+}
+
+#[test]
+fn while_streams_carry_the_load_polls_stretch_and_equity_gains() {
+    let default = perps("maxRequestsPerMinute: 60");
+    let alone = default.request_budget();
+    for symbols in [1, 50] {
+        let streaming = default.request_budget_for(symbols, Streams::ALL);
+        assert!(streaming.every_ms(Read::Ticker) >= 30_000);
+        assert!(streaming.every_ms(Read::Executions) >= 15_000);
+        // No stream tells equity as prices move: it is read more often than without streams.
+        assert!(streaming.every_ms(Read::Wallet) < alone.every_ms(Read::Wallet) / 2);
+        // What stops entries when it is old stays far inside its age.
+        assert!(streaming.slowest_vital_ms() <= 10_000, "{streaming:?}");
+    }
+    // A short staleness limit is heeded, however whole the streams are.
+    let short =
+        perps("maxRequestsPerSecond: 10, maxRequestsPerMinute: 600, maxDataStalenessSeconds: 6");
+    let streaming = short.request_budget_for(1, Streams::ALL);
+    assert_eq!(streaming.every_ms(Read::Positions), 2_000);
+    // The market's stream alone changes nothing for the account.
+    let market = Streams {
+        market: true,
+        account: false,
+    };
+    let halved = default.request_budget_for(1, market);
+    assert!(halved.every_ms(Read::Positions) < 10_000);
+}
+
+#[test]
+fn the_venue_decides_hosts_and_streams_follow_the_rest_address() {
+    let bybit = loaded("perps: {useTestnet: true}\nexchange: {name: bybit}\n");
+    assert_eq!(bybit.exchange.name, VenueName::Bybit);
+    assert_eq!(
+        bybit.base_url(Mode::Testnet).as_str(),
+        "https://api-testnet.bybit.com"
+    );
+    assert_eq!(
+        bybit.stream_url(Mode::Testnet),
+        "wss://stream-testnet.bybit.com"
+    );
+    assert!(bybit.mode_guard(Mode::Testnet).is_ok());
+    let zoomex = perps("useTestnet: true");
+    assert_eq!(
+        zoomex.stream_url(Mode::Testnet),
+        "wss://stream-testnet.zoomex.com"
+    );
+    assert_eq!(zoomex.stream_url(Mode::Mainnet), "wss://stream.zoomex.com");
+    assert_eq!(
+        at("http://127.0.0.1:80").stream_url(Mode::Testnet),
+        "ws://127.0.0.1:80"
+    );
+    assert_eq!(
+        at("https://[::1]:9").stream_url(Mode::Testnet),
+        "wss://[::1]:9"
+    );
+    // One venue's host is not the other's.
+    let mixed = loaded(
+        "perps: {useTestnet: true}\nexchange: {name: bybit, base_url: \"https://openapi-testnet.zoomex.com\"}\n",
+    );
+    assert!(mixed.mode_guard(Mode::Testnet).is_err());
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn the_runbooks_profile_gives_its_limits() {
 fn defaults_are_the_documented_ones() {
     let config = loaded("perps:\n  useTestnet: true\n");
     assert_eq!(config.limits, defaults());
-    assert_eq!(config.exchange.name, "zoomex");
+    assert_eq!(config.exchange.name, config::VenueName::Zoomex);
     assert_eq!(config.exchange.base_url, None);
     assert_eq!(config.exchange.account, AccountType::Auto);
     assert_eq!(config.perps.state_file, "data/perps_state.json");
@@ -267,7 +267,7 @@ fn existing_files_load_and_say_what_has_no_effect() {
         .iter()
         .map(|u| u.path.as_str())
         .collect();
-    assert_eq!(unused.len(), 46, "{unused:?}");
+    assert_eq!(unused.len(), 45, "{unused:?}");
     for path in [
         "app_mode",
         "strategy",

@@ -14,6 +14,8 @@ use crate::error::{ExchangeError, code};
 use crate::limiter::{BAN_MS, Cause, Class, Limiter, Scope, Turn};
 use crate::number::plain;
 use crate::signing::rest_signature;
+use crate::stream::Feed;
+use crate::venue::Venue;
 use crate::wire::market::TimeResult;
 
 /// How long after its first send an order may be sent once more, when the venue refused its time
@@ -55,8 +57,10 @@ pub struct Throttle {
 pub struct Settings {
     /// Scheme, host and port: `https://openapi-testnet.zoomex.com`.
     pub base_url: String,
-    /// Path before every call: `/cloud/trade/v3`.
-    pub prefix: &'static str,
+    /// Scheme, host and port of the streams: `wss://stream-testnet.zoomex.com`.
+    pub stream_url: String,
+    /// What the venue's paths are.
+    pub venue: Venue,
     /// How long after signing the venue may still accept a request.
     pub recv_window_ms: u32,
     /// How long an answer may take.
@@ -145,6 +149,20 @@ impl Shared {
             orders_waiting: AtomicUsize::new(0),
             around,
         }))
+    }
+
+    pub(crate) const fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// The whole address of one of the streams.
+    pub(crate) fn stream_url(&self, feed: Feed) -> String {
+        let venue = &self.settings.venue;
+        let path = match feed {
+            Feed::Account => venue.account_stream,
+            Feed::Market => venue.market_stream,
+        };
+        format!("{}{path}", self.settings.stream_url)
     }
 
     pub(crate) fn set_recv_window(&self, ms: u32) {
@@ -355,7 +373,7 @@ impl Shared {
     }
 
     fn request(&self, call: &Call<'_>) -> Result<reqwest::Request, ExchangeError> {
-        let (base, prefix) = (&self.settings.base_url, self.settings.prefix);
+        let (base, prefix) = (&self.settings.base_url, self.settings.venue.prefix);
         let url = format!("{base}{prefix}{}", call.path);
         let builder = match call.what {
             What::Public("") => self.http.get(url),

@@ -36,6 +36,7 @@ mod limiter;
 mod number;
 mod reader;
 pub mod signing;
+pub mod stream;
 mod trader;
 mod venue;
 mod wire;
@@ -48,7 +49,7 @@ pub use limiter::{BAN_MS, Cause};
 pub use number::FieldError;
 pub use reader::{AccountType, Reader};
 pub use trader::{Slot, Trader};
-pub use venue::{Host, Venue};
+pub use venue::Venue;
 pub use wire::orders::{AmendOrder, NewOrder, OrderName};
 
 /// Makes ring the one crypto provider of this process. Later calls change nothing.

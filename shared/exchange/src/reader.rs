@@ -14,6 +14,7 @@ use crate::client::{Call, Shared, What};
 use crate::clock::VenueClock;
 use crate::error::ExchangeError;
 use crate::limiter::Class;
+use crate::stream::{Feed, Stream};
 use crate::wire::envelope::Page;
 use crate::wire::executions::{ClosedRow, ExecutionRow};
 use crate::wire::market::{InstrumentRow, Klines, TickerRow};
@@ -51,6 +52,13 @@ impl AccountType {
             Self::Contract => "CONTRACT",
         }
     }
+
+    /// The kind of that word; `None` for kinds that trade no perpetuals.
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        [Self::Unified, Self::Contract]
+            .into_iter()
+            .find(|kind| kind.word() == word)
+    }
 }
 
 impl Reader {
@@ -69,6 +77,12 @@ impl Reader {
             shared: Arc::clone(&self.shared),
             class: Class::Urgent,
         }
+    }
+
+    /// One of the venue's streams, for what settles in this coin. It shares keys, clock and bans
+    /// with the calls.
+    pub fn stream(&self, feed: Feed, settle_coin: Symbol) -> Stream {
+        Stream::over(Arc::clone(&self.shared), feed, settle_coin)
     }
 
     /// Asks the venue's time and sets the clock by it.

@@ -151,7 +151,8 @@ fn client(sim: &Sim) -> (Reader, Trader) {
     exchange::install_crypto_provider();
     let settings = Settings {
         base_url: format!("http://{}", sim.address),
-        prefix: Venue::ZOOMEX.prefix,
+        stream_url: format!("ws://{}", sim.address),
+        venue: Venue::ZOOMEX,
         recv_window_ms: 5000,
         timeout: Duration::from_secs(5),
         per_second: 100,

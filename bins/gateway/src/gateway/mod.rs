@@ -284,8 +284,11 @@ impl Gateway {
         let symbols = self.symbols_followed();
         let topics = self.listeners.topics();
         let followed = u32::try_from(symbols.len().max(topics.len())).unwrap_or(u32::MAX);
-        self.plan
-            .pace(self.settings.config.request_budget_for(followed));
+        self.plan.pace(
+            self.settings
+                .config
+                .request_budget_for(followed, config::Streams::NONE),
+        );
         self.plan.follow(&symbols, &topics, boot_now());
         self.books.candles.keep(&topics);
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use config::{Config, LoadError};
+use config::{Config, LoadError, Streams};
 use daemon::deployment::Deployment;
 use protocol::frame::Empty;
 use protocol::supervisor::{SupervisorReply, SupervisorRequest};
@@ -95,6 +95,7 @@ fn as_json(file: &Path, config: &Config) -> Value {
         "unused": unused,
         "warnings": config.notes.warnings,
         "budget": config.request_budget(),
+        "budget_with_streams": config.request_budget_for(1, Streams::ALL),
     })
 }
 
@@ -123,17 +124,28 @@ fn as_text(file: &Path, config: &Config) -> Vec<String> {
             .iter()
             .map(|w| format!("{YELLOW}note{PLAIN}  {w}")),
     );
-    let budget = config.request_budget();
-    lines.push(format!(
+    lines.extend(budget(config));
+    lines
+}
+
+/// What is read how often: while streams carry the load, and while they are away.
+fn budget(config: &Config) -> Vec<String> {
+    let alone = config.request_budget();
+    let streaming = config.request_budget_for(1, Streams::ALL);
+    let head = format!(
         "request budget: {} a minute, {} a second, {} a minute kept for orders; what is read how often:",
-        budget.per_minute, budget.per_second, budget.reserved_per_minute
-    ));
-    lines.extend(
-        budget
-            .plan
-            .iter()
-            .map(|poll| format!("  {:<14} every {}", poll.read.name(), span(poll.every_ms))),
+        alone.per_minute, alone.per_second, alone.reserved_per_minute
     );
+    let line = |poll: &config::Poll| {
+        let (read, every) = (poll.read, span(poll.every_ms));
+        let away = span(alone.every_ms(read));
+        format!(
+            "  {:<14} every {every:<8} without its stream every {away}",
+            read.name()
+        )
+    };
+    let mut lines = vec![head];
+    lines.extend(streaming.plan.iter().map(line));
     lines
 }
 

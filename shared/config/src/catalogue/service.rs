@@ -157,6 +157,6 @@ pub(super) const KEYS: &[Key] = &[
         Environment,
         Off,
         SUPERVISOR,
-        "Environment variables for the bot. Names that begin with ZOOMEX_ are refused: a bot never holds an exchange key.",
+        "Environment variables for the bot. Names that begin with ZOOMEX_ or BYBIT_ are refused: a bot never holds an exchange key.",
     ),
 ];

@@ -15,10 +15,10 @@ const BOT: &[Process] = &[Bot];
 pub(super) const KEYS: &[Key] = &[
     Key::setting(
         "exchange.name",
-        Word(&["zoomex"]),
+        Word(&["zoomex", "bybit"]),
         Is("zoomex"),
         GATEWAY,
-        "The venue. There is one.",
+        "The venue: its hosts, its paths, its keys. Everything else is shared.",
     ),
     Key::setting(
         "exchange.testnet",
@@ -33,7 +33,7 @@ pub(super) const KEYS: &[Key] = &[
         Url,
         Follows("`--mode`"),
         &[Supervisor, Gateway],
-        "The venue's REST address. Testnet mode takes the testnet's own host and loopback only.",
+        "The venue's REST address; the streams follow it. Testnet mode takes the testnet's own host and loopback only.",
     ),
     Key::setting(
         "exchange.account_type",
@@ -49,7 +49,13 @@ pub(super) const KEYS: &[Key] = &[
         &[Supervisor],
         "With `false`, the supervisor starts no bot.",
     ),
-    Key::setting("perps.exchange", Word(&["zoomex"]), Is("zoomex"), GATEWAY, "The venue, again."),
+    Key::setting(
+        "perps.exchange",
+        Word(&["zoomex", "bybit"]),
+        Follows("`exchange.name`"),
+        GATEWAY,
+        "The venue, again; must agree with `exchange.name`.",
+    ),
     Key::setting(
         "perps.useTestnet",
         Flag,
@@ -134,6 +140,15 @@ pub(super) const KEYS: &[Key] = &[
         "How often the venue's time is read.",
     )
     .at_once(),
+    Key::setting(
+        "perps.maxDataGapMultiplier",
+        Number(Unit::Times, Range::from("1", "1000")),
+        Is("2"),
+        GATEWAY,
+        "Entries stop while two candles of a followed series begin further apart than this many intervals.",
+    )
+    .at_once()
+    .tighter(Lower),
     Key::setting(
         "perps.riskPct",
         FRACTION,

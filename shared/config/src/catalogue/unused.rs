@@ -25,7 +25,6 @@ pub(super) const PATHS: &[&str] = &[
     "risk_management.crisis_mode.volatility_multiplier",
     "risk_management.crisis_mode.position_size_reduction",
     // Strategies of other bots.
-    "perps.maxDataGapMultiplier",
     "perps.useMultiTfAtrStrategy",
     "perps.useAdvancedStrategy",
     "perps.htfInterval",

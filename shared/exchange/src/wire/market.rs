@@ -103,7 +103,7 @@ impl InstrumentRow {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TickerRow {
     symbol: Text,
@@ -127,6 +127,115 @@ impl TickerRow {
             at,
         })
     }
+}
+
+/// What a stream says of a ticker: an absent field is unchanged, an empty one is none.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TickerNews {
+    symbol: Text,
+    #[serde(default)]
+    last_price: Option<Text>,
+    #[serde(default)]
+    mark_price: Option<Text>,
+    #[serde(default)]
+    bid1_price: Option<Text>,
+    #[serde(default)]
+    ask1_price: Option<Text>,
+}
+
+impl TickerNews {
+    pub(crate) fn symbol(&self) -> Result<Symbol, FieldError> {
+        self.symbol.required("symbol")
+    }
+}
+
+impl TickerRow {
+    /// Puts a stream's news into the row.
+    pub(crate) fn take(&mut self, news: TickerNews) {
+        let put = |known: &mut Text, said: Option<Text>| {
+            if let Some(said) = said {
+                *known = said;
+            }
+        };
+        self.symbol = news.symbol;
+        put(&mut self.last_price, news.last_price);
+        put(&mut self.mark_price, news.mark_price);
+        put(&mut self.bid1_price, news.bid1_price);
+        put(&mut self.ask1_price, news.ask1_price);
+    }
+}
+
+/// A candle as the stream tells it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct KlineRow {
+    start: Text,
+    open: Text,
+    high: Text,
+    low: Text,
+    close: Text,
+    volume: Text,
+    #[serde(default)]
+    confirm: Text,
+}
+
+impl KlineRow {
+    /// The candle, and whether it has closed.
+    pub(crate) fn candle(&self) -> Result<(Candle, bool), FieldError> {
+        let candle = Candle {
+            start: self.start.time("start")?,
+            open: self.open.required("open")?,
+            high: self.high.required("high")?,
+            low: self.low.required("low")?,
+            close: self.close.required("close")?,
+            volume: self.volume.required("volume")?,
+        };
+        Ok((candle, self.confirm.required("confirm")?))
+    }
+}
+
+/// Prices of the order book's first level: `[price, size]`, a size of zero deletes.
+#[derive(Debug, Deserialize)]
+pub(crate) struct BookRow {
+    #[serde(default)]
+    b: Vec<(Text, Text)>,
+    #[serde(default)]
+    a: Vec<(Text, Text)>,
+    #[serde(default)]
+    u: Text,
+}
+
+impl BookRow {
+    /// The venue's service has begun anew: the message replaces the book.
+    pub(crate) fn starts_anew(&self) -> bool {
+        self.u.as_str() == "1"
+    }
+
+    pub(crate) fn best_bid(&self, known: Option<Price>) -> Result<Option<Price>, FieldError> {
+        best(&self.b, known, ("b", "bid size"))
+    }
+
+    pub(crate) fn best_ask(&self, known: Option<Price>) -> Result<Option<Price>, FieldError> {
+        best(&self.a, known, ("a", "ask size"))
+    }
+}
+
+fn best(
+    rows: &[(Text, Text)],
+    known: Option<Price>,
+    (price_field, size_field): (&'static str, &'static str),
+) -> Result<Option<Price>, FieldError> {
+    let mut best = known;
+    for (price, size) in rows {
+        let price: Price = price.required(price_field)?;
+        let size: Qty = size.required(size_field)?;
+        if !size.is_zero() {
+            best = Some(price);
+        } else if best == Some(price) {
+            best = None;
+        }
+    }
+    Ok(best)
 }
 
 #[derive(Debug, Deserialize)]

@@ -7,10 +7,13 @@ use protocol::venue::Wallet;
 use serde::Deserialize;
 
 use crate::number::{FieldError, Text};
+use crate::reader::AccountType;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AccountRow {
+    #[serde(default)]
+    account_type: Text,
     #[serde(default, rename = "accountIMRate")]
     account_im_rate: Text,
     coin: Vec<CoinRow>,
@@ -31,6 +34,18 @@ struct CoinRow {
 }
 
 impl AccountRow {
+    /// Whether it has a row of this coin.
+    pub(crate) fn holds(&self, coin: Symbol) -> bool {
+        self.coin
+            .iter()
+            .any(|row| row.coin.as_str() == coin.as_str())
+    }
+
+    /// Which kind of account it is; `None` for kinds that trade no perpetuals.
+    pub(crate) fn kind(&self) -> Option<AccountType> {
+        AccountType::named(self.account_type.as_str())
+    }
+
     pub(crate) fn wallet(&self, coin: Symbol) -> Result<Wallet, FieldError> {
         let row = self
             .coin

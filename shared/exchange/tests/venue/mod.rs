@@ -177,22 +177,63 @@ pub(crate) const KEY: &str = "test-key";
 pub(crate) const SECRET: &str = "test-secret";
 
 /// Both halves of a client, with caps that do not matter unless the test wants them to.
-pub(crate) fn client(
+pub(crate) fn client(url: &str, caps: (u32, u32), told: &Told) -> (Reader, Trader) {
+    made(
+        url,
+        &url.replacen("http", "ws", 1),
+        caps,
+        Box::new(told.clone()),
+    )
+}
+
+/// A client whose streams are at another address than its calls.
+pub(crate) fn client_with_streams(url: &str, stream_url: &str) -> (Reader, Trader) {
+    made(
+        url,
+        stream_url,
+        (10_000, 100_000),
+        Box::new(Ticking::default()),
+    )
+}
+
+/// A boot clock that runs.
+struct Ticking(std::time::Instant);
+
+impl Default for Ticking {
+    #[allow(clippy::disallowed_methods, reason = "this is the test's clock")]
+    fn default() -> Self {
+        Self(std::time::Instant::now())
+    }
+}
+
+impl Surroundings for Ticking {
+    fn boot_now(&self) -> BootMs {
+        BootMs(1_000_000 + u64::try_from(self.0.elapsed().as_millis()).unwrap())
+    }
+
+    fn throttled(&self, _: Throttle) {}
+
+    fn banned(&self, _: BootMs) {}
+}
+
+fn made(
     url: &str,
+    stream_url: &str,
     (per_second, per_minute): (u32, u32),
-    told: &Told,
+    around: Box<dyn Surroundings>,
 ) -> (Reader, Trader) {
     exchange::install_crypto_provider();
     let settings = Settings {
         base_url: url.to_owned(),
-        prefix: Family::ZOOMEX.prefix,
+        stream_url: stream_url.to_owned(),
+        venue: Family::ZOOMEX,
         recv_window_ms: 5000,
         timeout: Duration::from_millis(1_500),
         per_second,
         per_minute,
     };
     let keys = Credentials::new(KEY, SECRET).unwrap();
-    exchange::connect(settings, keys, Box::new(told.clone())).unwrap()
+    exchange::connect(settings, keys, around).unwrap()
 }
 
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
