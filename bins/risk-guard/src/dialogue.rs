@@ -5,7 +5,9 @@
 
 use daemon::clock;
 use protocol::frame::{ErrorBody, ErrorCode, Head};
-use protocol::guard::{GatewayHello, GuardReply, GuardRequest, Observe};
+use protocol::guard::{
+    GatewayHello, GuardReply, GuardRequest, Observe, OperatorVerb, StoreWord, Verb,
+};
 use protocol::{BootMs, VenueMs};
 use risk::InputKind;
 use serde_json::value::RawValue;
@@ -62,6 +64,10 @@ impl Guard {
                     .peers
                     .tell(peer, Head::answer(id), &GuardReply::Status(status));
             }
+            GuardRequest::Store(word) => return self.store(peer, id, word, now),
+            GuardRequest::Operator(word) if word.verb == Verb::StateReset => {
+                return self.reset_state(peer, id, word, body, now);
+            }
             GuardRequest::Operator(word) => {
                 self.seat.lease_at_once(now);
                 (InputKind::Operator(word), Answer::Verb(peer, id))
@@ -93,6 +99,41 @@ impl Guard {
             return self.peers.refuse(peer, Some(id), error);
         }
         self.step(kind, body, answer);
+    }
+
+    /// Says how the files stand, after writing a snapshot if that is asked for.
+    fn store(&mut self, peer: PeerId, id: u64, word: StoreWord, now: BootMs) {
+        match word {
+            StoreWord::Look => {}
+            StoreWord::Save => {
+                self.settle();
+                self.journal
+                    .save(self.engine.state(), clock::wall_now(), now);
+            }
+        }
+        let report = GuardReply::Store(self.journal.report());
+        self.peers.tell(peer, Head::answer(id), &report);
+    }
+
+    /// The operator's word that also frees a damaged store.
+    fn reset_state(
+        &mut self,
+        peer: PeerId,
+        id: u64,
+        word: OperatorVerb,
+        body: Option<&RawValue>,
+        now: BootMs,
+    ) {
+        self.settle();
+        let wall = clock::wall_now();
+        if let Err(why) = self.journal.unseal(wall) {
+            let message = format!("nothing was reset: {why}");
+            let error = ErrorBody::new(ErrorCode::NotReady, message);
+            return self.peers.refuse(peer, Some(id), error);
+        }
+        self.seat.lease_at_once(now);
+        self.step(InputKind::Operator(word), body, Answer::Verb(peer, id));
+        self.journal.save(self.engine.state(), wall, now);
     }
 
     fn welcome(&mut self, peer: PeerId, id: u64, hello: &GatewayHello, now: BootMs) {

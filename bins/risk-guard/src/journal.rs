@@ -8,6 +8,7 @@
 use std::error::Error;
 
 use history::record;
+use protocol::guard::StoreReport;
 use protocol::{BootMs, VenueMs};
 use risk::{Effects, Input, State};
 use serde_json::value::RawValue;
@@ -110,6 +111,40 @@ impl Journal {
             return;
         }
         self.fault = self.store.commit().err().map(|error| chain(&error));
+    }
+
+    /// How the files stand.
+    pub(crate) fn report(&self) -> StoreReport {
+        StoreReport {
+            pid: std::process::id(),
+            file: self.store.paths().snapshot().display().to_string(),
+            last_seq: self.store.last_seq(),
+            durable_seq: self.store.durable_seq(),
+            snapshot_seq: self.store.snapshot_seq(),
+            fault: self.fault.clone(),
+            sealed: self.sealed,
+        }
+    }
+
+    /// Archives what is damaged, so that the next snapshot begins anew; nothing if nothing is. The
+    /// fault stays until that snapshot is written.
+    pub(crate) fn unseal(&mut self, wall: VenueMs) -> Result<(), String> {
+        if !self.sealed {
+            return Ok(());
+        }
+        let archive = self.store.set_aside(UnixMs(wall.0));
+        let archive = archive.map_err(|error| chain(&error))?;
+        tracing::warn!(archive = %archive.display(), "the damaged state is archived");
+        self.sealed = false;
+        self.gap = true;
+        Ok(())
+    }
+
+    /// Writes a snapshot now; leaves a fault if that fails.
+    pub(crate) fn save(&mut self, state: &State, wall: VenueMs, now: BootMs) {
+        if !self.sealed {
+            self.snapshot(state, wall, now);
+        }
     }
 
     /// When to be tended although nothing has come.

@@ -16,7 +16,7 @@ pub mod schema;
 mod rebuild;
 mod story;
 
-pub use rebuild::{Rebuilt, genesis_of, rebuild};
+pub use rebuild::{Rebuilt, engine_of, genesis_of, rebuild};
 pub use record::{Recorded, Told, Verdict};
 pub use schema::Unreadable;
 pub use story::{Base, Checkpoint, Story, StoryError};

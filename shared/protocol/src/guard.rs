@@ -36,6 +36,8 @@ messages! {
         Status(Empty) = "status",
         /// An operator's word. Answered by `verb_done`.
         Operator(OperatorVerb) = "operator",
+        /// About the files of the state. Answered by `store`.
+        Store(StoreWord) = "store",
     }
 }
 
@@ -60,6 +62,8 @@ messages! {
         Status(RiskStatus) = "status",
         /// To `operator`.
         VerbDone(VerbDone) = "verb_done",
+        /// To `store`.
+        Store(StoreReport) = "store",
         /// To anything that could not be done.
         Error(ErrorBody) = "error",
     }
@@ -256,6 +260,8 @@ pub enum Verb {
     ReconAcknowledge,
     /// The balance jump was a deposit or withdrawal of the operator's.
     FlowConfirm,
+    /// Peak, daily loss, streak and session start fresh; ends `SAFETY_STATE_CORRUPT`, too.
+    StateReset,
 }
 
 /// What can be reset.
@@ -282,4 +288,33 @@ pub struct VerbDone {
     pub message: String,
     /// The trading state after it.
     pub state: TradingState,
+}
+
+/// What can be asked about the files of the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreWord {
+    /// How they stand.
+    Look,
+    /// Write a snapshot now, then say how they stand.
+    Save,
+}
+
+/// How the files of the state stand, by the word of the guard that holds them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreReport {
+    /// The guard's process id.
+    pub pid: u32,
+    /// The snapshot's file; everything else stands beside it.
+    pub file: String,
+    /// The newest record of the journal.
+    pub last_seq: u64,
+    /// Every record up to this one is on disk.
+    pub durable_seq: u64,
+    /// The last record in the snapshot, if there is a sound one.
+    pub snapshot_seq: Option<u64>,
+    /// Why the state cannot be written, if it cannot.
+    pub fault: Option<String>,
+    /// What is there is damaged and stays as it is until it is restored or reset.
+    pub sealed: bool,
 }

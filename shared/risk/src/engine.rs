@@ -207,7 +207,7 @@ impl Engine {
             StoreCondition::Restored => self.say_restored(effects),
             StoreCondition::Reset => {
                 self.state.corrupt = None;
-                self.let_go(effects);
+                self.let_go("the state file was deleted", effects);
             }
             StoreCondition::Corrupt(why) => self.state.corrupt = Some(why.clone()),
         }
@@ -247,41 +247,6 @@ impl Engine {
             message,
             context,
             false,
-            effects,
-        );
-    }
-
-    /// What a deletion of the state file resets: peak, daily loss, streak and session. What would
-    /// let orders be doubled or a stop be lifted stays.
-    fn let_go(&mut self, effects: &mut Effects) {
-        let clock = self.state.clock;
-        self.state.wallet.peak = None;
-        self.state.day.cash_base = self.state.day.cash;
-        self.state.day.closed_base = self.state.day.closed_pnl;
-        self.state.loss_streak = 0;
-        for tag in [
-            Tag::CircuitBreaker,
-            Tag::DailyLoss,
-            Tag::Drawdown,
-            Tag::SessionTrades,
-            Tag::SessionRuntime,
-        ] {
-            self.state.trips.remove(&tag);
-        }
-        let session = &mut self.state.session;
-        session.id = protocol::SessionId(session.id.0.saturating_add(1));
-        session.started = clock.venue;
-        session.started_elapsed = clock.elapsed_ms;
-        (session.trades, session.sent, session.refused) = (0, 0, 0);
-        let message = "the state file was deleted: peak, daily loss, streak and session start fresh; \
-                       halt, freeze, unresolved approvals, watermarks and bans were kept";
-        let severity = Tag::StateReset.severity();
-        self.tell(
-            Tag::StateReset,
-            severity,
-            message.to_owned(),
-            protocol::Context::new(),
-            true,
             effects,
         );
     }

@@ -4,7 +4,7 @@ use protocol::order::Recorded;
 use protocol::{Decision, Denial, Intent, IntentId, OrderLinkId, Outcome, Tag};
 
 use crate::Engine;
-use crate::state::KnownIntent;
+use crate::state::{Intents, KnownIntent};
 
 /// Intents that are remembered.
 const KNOWN_MOST: usize = 4096;
@@ -78,18 +78,26 @@ impl Engine {
         if intents.known.insert(intent.intent_id, known).is_none() {
             intents.order.push_back(intent.intent_id);
         }
-        if intents.order.len() > KNOWN_MOST
-            && let Some(oldest) = intents.order.pop_front()
-            && let Some(gone) = intents.known.remove(&oldest)
-        {
-            intents.horizon = intents.horizon.max(Some(gone.at));
-        }
+        intents.forget_oldest();
     }
 
     /// News of a remembered intent.
     pub(crate) fn update_intent(&mut self, intent_id: &IntentId, outcome: Outcome) {
         if let Some(known) = self.state.intents.known.get_mut(intent_id) {
             known.outcome = outcome;
+        }
+    }
+}
+
+impl Intents {
+    /// Keeps as many as are to be remembered.
+    pub(crate) fn forget_oldest(&mut self) {
+        while self.order.len() > KNOWN_MOST
+            && let Some(oldest) = self.order.pop_front()
+        {
+            if let Some(gone) = self.known.remove(&oldest) {
+                self.horizon = self.horizon.max(Some(gone.at));
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ mod book;
 mod checks;
 mod clock;
 mod commands;
+mod continuity;
 mod effects;
 mod engine;
 mod input;

@@ -33,6 +33,7 @@ impl Engine {
             Verb::SessionNew => self.new_session(effects),
             Verb::ReconAcknowledge => self.acknowledge(effects),
             Verb::FlowConfirm => self.confirm_flow(effects),
+            Verb::StateReset => self.reset_state(by, effects),
         };
         effects.verb = Some(VerbDone {
             message,

@@ -166,14 +166,18 @@ fn take_lock(
     })
 }
 
-fn admit_snapshot(found: &Found, wanted: &Identity, path: &Path) -> Result<(), OpenError> {
+pub(crate) fn admit_snapshot(
+    found: &Found,
+    wanted: &Identity,
+    path: &Path,
+) -> Result<(), OpenError> {
     match found {
         Found::Good(found) => snapshot::admit(&found.identity, wanted, path),
         Found::Missing | Found::Bad { .. } => Ok(()),
     }
 }
 
-fn admit_segments(scans: &[Scan], wanted: &Identity) -> Result<(), OpenError> {
+pub(crate) fn admit_segments(scans: &[Scan], wanted: &Identity) -> Result<(), OpenError> {
     for scan in scans {
         let Some((head, _)) = &scan.head else {
             continue;

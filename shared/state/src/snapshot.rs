@@ -21,10 +21,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::error::OpenError;
+use crate::error::{OpenError, StoreError};
 use crate::filesystem::{EntryKind, FileSystem};
-use crate::paths::UnixMs;
+use crate::paths::{StorePaths, UnixMs};
 use crate::segment::in_words;
+use crate::writer::remove_if_there;
 
 /// No snapshot of ours is longer.
 pub(crate) const LIMIT_BYTES: u64 = 64 * 1024 * 1024;
@@ -129,6 +130,35 @@ pub fn read_snapshot(
     })
 }
 
+/// Writes a snapshot file of its own, a backup: under another name, synced, then named; replaces
+/// what had the name.
+pub fn write_snapshot<T: Serialize>(
+    fs: &dyn FileSystem,
+    path: &Path,
+    identity: &Identity,
+    now: UnixMs,
+    last_seq: u64,
+    state: &T,
+) -> Result<(), StoreError> {
+    let bytes =
+        encode(identity, now, last_seq, state).map_err(|source| StoreError::Encode { source })?;
+    let paths = StorePaths::new(path);
+    let temporary = paths.temporary();
+    let failed = |doing, path: &Path| {
+        let path = path.to_path_buf();
+        move |e| StoreError::mild(doing, path, e)
+    };
+    remove_if_there(fs, &temporary)?;
+    let mut file = fs.create(&temporary).map_err(failed("make", &temporary))?;
+    file.write_at(&bytes, 0)
+        .map_err(failed("write", &temporary))?;
+    file.sync().map_err(failed("sync", &temporary))?;
+    fs.rename(&temporary, path)
+        .map_err(failed("replace", path))?;
+    fs.sync_dir(paths.dir())
+        .map_err(failed("sync", paths.dir()))
+}
+
 /// Reads and checks one snapshot file.
 pub(crate) fn read(fs: &dyn FileSystem, path: &Path) -> Result<Found, OpenError> {
     let Some(entry) = fs
@@ -178,7 +208,7 @@ pub(crate) fn read(fs: &dyn FileSystem, path: &Path) -> Result<Found, OpenError>
 }
 
 /// Refuses a state of another account or mode, or of a newer schema.
-pub(crate) fn admit(found: &Identity, wanted: &Identity, path: &Path) -> Result<(), OpenError> {
+pub fn admit(found: &Identity, wanted: &Identity, path: &Path) -> Result<(), OpenError> {
     for (what, has, wants) in [
         ("account", &found.account, &wanted.account),
         ("mode", &found.mode, &wanted.mode),

@@ -221,6 +221,21 @@ impl Store {
         Ok(dir)
     }
 
+    /// Deletes the snapshot, which is the wish that the next start resets the limits, and gives the
+    /// store up. Everything stays in the previous snapshot and the journal.
+    pub fn wish_reset(mut self) -> Result<(), StoreError> {
+        self.allowed()?;
+        self.writer.commit(&*self.fs)?;
+        if self.snapshots.previous.is_none() {
+            // Without one the journal alone would have to tell everything.
+            let path = self.paths.snapshot().to_path_buf();
+            self.second_name(&path)?;
+            self.sync_dir()?;
+        }
+        remove_if_there(&*self.fs, self.paths.snapshot())?;
+        self.sync_dir()
+    }
+
     /// Something was not appended that should have been: what is here does not lead to the state of
     /// now. The next call must be [`snapshot`](Self::snapshot), whose state does not follow from
     /// the records before it; until then nothing is taken.

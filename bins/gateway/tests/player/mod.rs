@@ -509,6 +509,7 @@ impl Guard {
             | GuardRequest::Lookup(_)
             | GuardRequest::CommandResult(_)
             | GuardRequest::Status(_)
+            | GuardRequest::Store(_)
             | GuardRequest::Operator(_) => None,
         })
     }
@@ -536,6 +537,7 @@ impl Guard {
             | GuardRequest::Lookup(_)
             | GuardRequest::CommandResult(_)
             | GuardRequest::Status(_)
+            | GuardRequest::Store(_)
             | GuardRequest::Operator(_) => None,
         })
     }
