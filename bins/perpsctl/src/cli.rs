@@ -64,6 +64,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: Session,
     },
+    /// The guard's state files: journal and snapshot, while it runs and while it does not.
+    State(State),
     /// The config.
     Config {
         /// What about it.
@@ -211,6 +213,53 @@ pub(crate) enum Session {
     Show(Json),
     /// End this session and begin the next.
     New,
+}
+
+/// `state`.
+#[derive(Debug, Args)]
+pub(crate) struct State {
+    /// The snapshot's file; the one that the guard holds, or that the config names, if absent.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// What about it.
+    #[command(subcommand)]
+    pub(crate) what: StateCommand,
+}
+
+/// What can be done about the state.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StateCommand {
+    /// The files, and what the guard knows: session, day, trips, approvals, positions.
+    Show(Json),
+    /// Check every byte; exit code 1 if anything is damaged or missing.
+    Verify(Json),
+    /// Put the whole state into one file.
+    Backup {
+        /// The file to write; it must not be there yet.
+        #[arg(value_name = "TO")]
+        to: PathBuf,
+        /// JSON on stdout, with a schema version.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put a backup in the place of what is there, which is archived. Not while the guard runs.
+    Restore {
+        /// The backup.
+        #[arg(value_name = "FROM")]
+        from: PathBuf,
+        /// JSON on stdout, with a schema version.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Peak, daily loss, streak and session start fresh; halt, freeze and approvals stay.
+    Reset {
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+        /// JSON on stdout, with a schema version.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `config`.

@@ -65,6 +65,7 @@ fn run(cli: &Cli) -> Exit {
         Command::Explain(args) => command::explain::run(args),
         Command::Wait(args) => command::wait::run(dir, args),
         Command::Session { what } => command::session::run(dir, what),
+        Command::State(args) => command::state::run(dir, args),
         Command::Config { what } => command::config::run(dir, what),
         Command::Replay(args) => command::replay::run(args),
         Command::Drill(args) => command::drill::run(args),

@@ -197,6 +197,11 @@ impl Deployment {
         self.data_dir().join("config")
     }
 
+    /// `data/config/applied`: the number of the generation in force.
+    pub fn applied_file(&self) -> PathBuf {
+        self.config_dir().join("applied")
+    }
+
     /// `data/config/g000017.yaml`: one accepted config, never changed once it is there.
     pub fn generation_file(&self, generation: Generation) -> PathBuf {
         self.config_dir().join(format!("g{:06}.yaml", generation.0))

@@ -204,3 +204,22 @@ fn a_version_that_never_was_is_refused() {
         assert!(schema::record(b"{}", version).is_err());
     }
 }
+
+#[test]
+fn every_field_of_the_state_is_documented() {
+    let (_dir, paths) = copy(SCHEMA_VERSION);
+    let text = fs::read_to_string(paths.snapshot()).unwrap();
+    let written: Value = serde_json::from_str(&text).unwrap();
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/state.md");
+    let docs = fs::read_to_string(docs).unwrap();
+    let missing: Vec<&String> = written["state"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .filter(|key| !docs.contains(&format!("| `{key}` |")))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "docs/state.md has no line for {missing:?}"
+    );
+}

@@ -9,6 +9,7 @@ pub(crate) mod limits;
 pub(crate) mod logs;
 pub(crate) mod replay;
 pub(crate) mod session;
+pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod verb;
 pub(crate) mod wait;

@@ -74,7 +74,7 @@ pub(crate) fn refused(problem: &Problem) -> Exit {
 }
 
 /// Who is speaking, for the guard's log.
-fn whoami() -> String {
+pub(crate) fn whoami() -> String {
     let uid = nix::unistd::getuid();
     nix::unistd::User::from_uid(uid)
         .ok()

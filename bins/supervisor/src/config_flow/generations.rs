@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use daemon::deployment::Deployment;
 use protocol::Generation;
@@ -44,7 +44,7 @@ impl Generations {
 
     /// The generation in force when the supervisor last ran, and its text; `None` on a first start.
     pub(crate) fn last_good(&self) -> Result<Option<(Generation, Vec<u8>)>, GenerationsError> {
-        let path = self.applied_file();
+        let path = self.deployment.applied_file();
         let number = match fs::read_to_string(&path) {
             Ok(text) => text.trim().parse::<u64>().ok(),
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
@@ -70,13 +70,9 @@ impl Generations {
     /// This generation is in force everywhere.
     pub(crate) fn applied(&self, generation: Generation) -> Result<(), GenerationsError> {
         replace(
-            &self.applied_file(),
+            &self.deployment.applied_file(),
             format!("{}\n", generation.0).as_bytes(),
         )
-    }
-
-    fn applied_file(&self) -> PathBuf {
-        self.deployment.config_dir().join("applied")
     }
 
     fn prune(&self) -> Result<(), GenerationsError> {

@@ -1,0 +1,105 @@
+//! `state backup FILE`: the whole state in one file, which `state restore` takes.
+
+use std::path::Path;
+
+use risk::SCHEMA_VERSION as SHAPE;
+use serde_json::json;
+use state::{Disk, Identity, Snapshot, read_snapshot, write_snapshot};
+
+use super::look::look;
+use super::place::{Place, now};
+use super::{Done, Failed, SCHEMA_VERSION, failed};
+use crate::exit::Exit;
+use crate::out;
+
+pub(super) fn run(place: &Place, to: &Path, as_json: bool) -> Done {
+    if to.symlink_metadata().is_ok() {
+        let to = to.display();
+        return Err(failed(format!(
+            "{to} is there already; choose another name"
+        )));
+    }
+    if place.guard.is_some() {
+        while_it_runs(place, to)?;
+    } else {
+        while_it_does_not(place, to)?;
+    }
+    let written = sound(to)?;
+    if as_json {
+        out::json(&json!({
+            "schema_version": SCHEMA_VERSION,
+            "file": to,
+            "last_seq": written.last_seq,
+            "written_at": written.written_at,
+        }));
+    } else {
+        out::line(&format!(
+            "{} holds the state up to record {}; perpsctl state restore takes it",
+            to.display(),
+            written.last_seq
+        ));
+    }
+    Ok(Exit::Healthy)
+}
+
+/// The guard writes a snapshot of this moment, and that is copied.
+fn while_it_runs(place: &Place, to: &Path) -> Result<(), Failed> {
+    let report = place.save()?;
+    if let Some(fault) = report.fault {
+        return Err(failed(format!("the guard cannot write its state: {fault}")));
+    }
+    let snapshot = sound(place.paths.snapshot())?;
+    let Snapshot {
+        identity,
+        written_at: _,
+        last_seq,
+        state,
+    } = snapshot;
+    write_snapshot(&Disk, to, &identity, now(), last_seq, &state)?;
+    Ok(())
+}
+
+/// The snapshot and the journal after it, put together.
+fn while_it_does_not(place: &Place, to: &Path) -> Result<(), Failed> {
+    let seen = look(place)?;
+    if let Some(damage) = seen.damage() {
+        return Err(failed(damage));
+    }
+    let (Some(identity), Ok(rebuilt)) = (&seen.inspection.identity, &seen.rebuilt) else {
+        return Err(failed(format!("{} is not there", place.name())));
+    };
+    let identity = Identity {
+        schema: SHAPE,
+        ..identity.clone()
+    };
+    let last_seq = seen.inspection.last_seq;
+    write_snapshot(
+        &Disk,
+        to,
+        &identity,
+        now(),
+        last_seq,
+        rebuilt.engine.state(),
+    )?;
+    Ok(())
+}
+
+/// Reads a snapshot file that must be sound, its state included.
+pub(super) fn sound(file: &Path) -> Result<Snapshot, Failed> {
+    let name = file.display();
+    let snapshot = match read_snapshot(&Disk, file)? {
+        None => return Err(failed(format!("{name} is not there"))),
+        Some(Err(why)) => return Err(failed(format!("{name} is no sound state: {why}"))),
+        Some(Ok(snapshot)) => snapshot,
+    };
+    if snapshot.identity.schema > SHAPE {
+        return Err(failed(format!(
+            "{name} has schema {}, this program knows up to {SHAPE}; use the newer version",
+            snapshot.identity.schema
+        )));
+    }
+    match history::schema::state(snapshot.state.get(), snapshot.identity.schema) {
+        Ok(_) => Ok(snapshot),
+        Err(why) => Err(failed(format!("{name} cannot be read: {why}"))),
+    }
+}
