@@ -134,15 +134,15 @@ catalogue! {
         clears: "nothing to clear"
         action: "None."
     StateReset "SAFETY_STATE_RESET" "safety_state_reset" Warning
-        meaning: "The state file was gone at the start: peak, daily loss, streak and session start fresh."
+        meaning: "The state was reset, or its file was gone at the start: peak, daily loss, streak and session start fresh."
         blocks: "nothing"
         clears: "nothing to clear"
-        action: "If you did not delete it, find out who did; halt, freeze, unresolved approvals and bans were kept."
+        action: "If it was not you, find out who; halt, freeze, unresolved approvals and bans were kept."
     StateCorrupt "SAFETY_STATE_CORRUPT" "safety_state_corrupt" Critical
         meaning: "The risk state could not be read or written; what was damaged is in quarantine."
         blocks: "entries"
-        clears: "a restored state (see docs/state.md), or a deleted one"
-        action: "Check the disk; restore a backup of the state, or delete it to start fresh."
+        clears: "perpsctl state restore, or perpsctl state reset"
+        action: "Check the disk and perpsctl state verify; restore a backup with the harness stopped, or perpsctl state reset to go on with what can be read."
     ModeGuard "SAFETY_MODE_GUARD" "safety_mode_guard" Critical
         meaning: "Venue, host, account type or useTestnet contradict --mode."
         blocks: "start"
