@@ -42,6 +42,8 @@ fn an_operators_reset_of_the_state_clears_counters_and_no_block_of_another_kind(
     assert_eq!(standing, [Tag::Halt]);
     assert_eq!(status.state, TradingState::Halted);
     world.operate(Verb::Resume);
+    assert_eq!(world.refused_by(), Some(Tag::StaleData), "no peak yet");
+    world.wallet();
     assert_eq!(world.refused_by(), None);
 }
 
