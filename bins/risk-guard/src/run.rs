@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use daemon::child::{Beat, Step};
 use daemon::clock;
+use daemon::logging::Held;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use protocol::control::Report;
 use protocol::{BootMs, Generation};
@@ -33,6 +34,7 @@ struct Rhythm {
     progress: u64,
     heartbeat_due: BootMs,
     tick_not_before: BootMs,
+    log: Held,
 }
 
 /// What can be read now.
@@ -57,6 +59,7 @@ pub(crate) fn run(mut guard: Guard) -> ExitCode {
         progress: 0,
         heartbeat_due: start,
         tick_not_before: start,
+        log: Held::begin(),
     };
     loop {
         let ready = guard.wait(&rhythm);
@@ -104,6 +107,8 @@ pub(crate) fn run(mut guard: Guard) -> ExitCode {
             now,
             ready.nothing(),
         );
+        // Answered first, logged after.
+        rhythm.log.tend(now);
     }
     guard.settle();
     guard.flush();
@@ -126,6 +131,7 @@ impl Guard {
             self.seat.deadline(self.engine.commands().next().is_some()),
             self.alerts.deadline(waiting),
             self.journal.deadline(),
+            rhythm.log.deadline(),
         ];
         let due = due
             .into_iter()

@@ -7,11 +7,11 @@
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use protocol::{Alert, Context, Process, Severity, Tag};
+use protocol::{Alert, BootMs, Context, Process, Severity, Tag};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
@@ -22,6 +22,13 @@ use crate::logline::{Level, LogLine};
 static LOG: OnceLock<Log> = OnceLock::new();
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Info as u8);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
+static HELD: AtomicBool = AtomicBool::new(false);
+
+/// How long lines are held at most: a batch a millisecond, however many lines that is.
+const HELD_MOST_MS: u64 = 1;
+
+/// How much is held at most before it is written at once.
+const HELD_MOST_BYTES: usize = 64 * 1024;
 
 /// Begins logging for this process: `tracing` records and [`event`], [`order`] and [`alert`]
 /// lines, and a line for a panic. Called once, first thing; later calls change nothing.
@@ -52,7 +59,50 @@ pub fn begin(process: Process, pipe: Option<OwnedFd>) {
             Context::new(),
             false,
         );
+        release();
     }));
+}
+
+/// For a loop that answers first and logs after: while this lives, lines wait for [`Held::tend`],
+/// and one write to the pipe, with the reader that it wakes, serves a whole batch of them.
+#[derive(Debug)]
+pub struct Held {
+    written: BootMs,
+}
+
+impl Held {
+    /// Holds lines from now on.
+    pub fn begin() -> Self {
+        HELD.store(true, Ordering::Relaxed);
+        Self { written: BootMs(0) }
+    }
+
+    /// When [`Held::tend`] is to be called; `None` while no line waits.
+    pub fn deadline(&self) -> Option<BootMs> {
+        let waits = LOG.get().is_some_and(|log| !log.sink().rest.is_empty());
+        waits.then(|| self.written.after(HELD_MOST_MS))
+    }
+
+    /// Writes what waits, if the last batch is old enough.
+    pub fn tend(&mut self, now: BootMs) {
+        if self.deadline().is_some_and(|due| now >= due) {
+            self.written = now;
+            release();
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        HELD.store(false, Ordering::Relaxed);
+        release();
+    }
+}
+
+fn release() {
+    if let Some(log) = LOG.get() {
+        log.sink().flush();
+    }
 }
 
 /// Which records are written from now on.
@@ -103,10 +153,7 @@ fn tell(level: Level, message: &str, context: Context, story: bool) {
         context,
         story,
     };
-    log.sink
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .write(&line);
+    log.sink().write(&line);
 }
 
 struct Log {
@@ -114,9 +161,15 @@ struct Log {
     sink: Mutex<Sink>,
 }
 
+impl Log {
+    fn sink(&self) -> MutexGuard<'_, Sink> {
+        self.sink.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 struct Sink {
     pipe: Option<File>,
-    /// What a full pipe left of a line; goes first.
+    /// Lines that are held, or what a full pipe left of one; goes first.
     rest: Vec<u8>,
     /// Drops that no line has told of yet.
     untold: u64,
@@ -129,8 +182,10 @@ impl Sink {
             drop(writeln!(std::io::stderr(), "{line}"));
             return;
         }
-        self.flush();
-        if self.rest.is_empty() && self.untold > 0 {
+        if !self.may_wait() {
+            self.flush();
+        }
+        if self.may_wait() && self.untold > 0 {
             let message = format!(
                 "{} log lines were dropped: the log pipe was full",
                 self.untold
@@ -144,7 +199,7 @@ impl Sink {
             };
             self.queue(&told);
         }
-        if self.rest.is_empty() {
+        if self.may_wait() {
             self.queue(line);
         } else {
             self.untold = self.untold.saturating_add(1);
@@ -156,8 +211,15 @@ impl Sink {
         if let Ok(mut bytes) = serde_json::to_vec(line) {
             bytes.push(b'\n');
             self.rest.append(&mut bytes);
-            self.flush();
+            if !HELD.load(Ordering::Relaxed) {
+                self.flush();
+            }
         }
+    }
+
+    /// Whether one more line may join those that wait.
+    fn may_wait(&self) -> bool {
+        self.rest.is_empty() || HELD.load(Ordering::Relaxed) && self.rest.len() < HELD_MOST_BYTES
     }
 
     /// Writes what is left as far as the pipe takes it without waiting.

@@ -65,11 +65,13 @@ impl House {
         (id, bytes)
     }
 
-    /// Reads on until the answer to this request has come.
+    /// Reads on until the answer to this request has come. It is told by its first bytes: a client
+    /// that parses would be measured too.
     fn answer(&mut self, id: u64) -> Vec<u8> {
+        let head = format!("{{\"v\":1,\"id\":{id},");
         loop {
             let line = self.gateway.line().expect("the guard answers");
-            if Envelope::read(&line).unwrap().id == Some(id) {
+            if line.starts_with(head.as_bytes()) {
                 return line;
             }
         }
@@ -119,10 +121,12 @@ fn ping_pong(request: usize, answer: usize) -> UnixStream {
 fn refused(scale: usize, pinned: bool) -> Row {
     let mut house = House::new(pinned);
     let (_, reply) = house.round_trip("NOPE");
+    // The refusal is told as an event too, in the same breath.
+    let event = house.gateway.line().expect("the event");
     let intent = house.intent("NOPE");
     let (_, request) = house.frame(intent);
-    let mut floor = ping_pong(request.len(), reply.len() + 1);
-    let mut answer = vec![0; reply.len() + 1];
+    let mut answer = vec![0; reply.len() + event.len()];
+    let mut floor = ping_pong(request.len(), answer.len());
     let each = 2_000 / scale;
     let name = if pinned {
         "authorise refused / ping-pong, one core"
