@@ -60,7 +60,7 @@ pub(crate) async fn run(inherited: Inherited) -> anyhow::Result<ExitCode> {
             };
             let why = format!("{:#}", anyhow::Error::new(error).context("the alert spool"));
             tracing::error!("{why}");
-            child.report(&Report::Failing(why)).await;
+            child.report(&Report::Failing(why));
             return Ok(ExitCode::from(code));
         }
     };
@@ -119,7 +119,7 @@ impl Loop {
                     settled: true,
                     standing: None,
                 };
-                self.child.heartbeat(beat).await;
+                self.child.heartbeat(beat);
             }
             let due = [self.forwarder.deadline(), self.ends_by]
                 .into_iter()
@@ -128,7 +128,7 @@ impl Loop {
             let pause = Duration::from_millis(until.since(clock::boot_now()).max(1));
             tokio::select! {
                 biased;
-                step = self.child.next(check), if self.ends_by.is_none() => self.on(step).await,
+                step = self.child.next(check), if self.ends_by.is_none() => self.on(&step),
                 Some(said) = self.said.recv() => {
                     let (now, at) = (clock::boot_now(), clock::wall_now());
                     self.forwarder.said(said.sink, said.taken, now, at);
@@ -139,12 +139,12 @@ impl Loop {
         }
     }
 
-    async fn on(&mut self, step: Step<()>) {
+    fn on(&mut self, step: &Step<()>) {
         match step {
             Step::Apply(generation, ()) => {
-                self.child.report(&Report::Applied(generation)).await;
+                self.child.report(&Report::Applied(*generation));
                 if !std::mem::replace(&mut self.ready, true) {
-                    self.child.report(&Report::Ready(Empty {})).await;
+                    self.child.report(&Report::Ready(Empty {}));
                 }
             }
             Step::Stop => self.ends_by = Some(clock::boot_now().after(LAST_WORDS_MS)),

@@ -58,15 +58,15 @@ pub async fn run(inherited: Inherited) -> anyhow::Result<ExitCode> {
     let found = credentials::find(names, &dir, environment::text);
     let keys = match found {
         Ok(found) => Credentials::new(&found.key, &found.secret),
-        Err(error) => return Ok(fail(&mut child, &said(&error)).await),
+        Err(error) => return Ok(fail(&mut child, &said(&error))),
     };
     let Some(keys) = keys else {
-        return Ok(fail(&mut child, "the exchange keys are blank").await);
+        return Ok(fail(&mut child, "the exchange keys are blank"));
     };
     let (gateway, talk) = connect(&Deployment::at(&dir), settings, keys)?;
     let bots = server::serve(listener).context("gateway.sock")?;
-    child.report(&Report::Applied(generation)).await;
-    child.report(&Report::Ready(Empty {})).await;
+    child.report(&Report::Applied(generation));
+    child.report(&Report::Ready(Empty {}));
     tracing::info!("serving gateway.sock under {generation}");
     Box::pin(live(child, gateway, talk, bots)).await
 }
@@ -129,14 +129,14 @@ async fn live(
         let wake = gateway.turn();
         if let Some(why) = gateway.fatal() {
             let why = why.to_owned();
-            return Ok(fail(&mut child, &why).await);
+            return Ok(fail(&mut child, &why));
         }
         tokio::select! {
             step = next(&mut child) => match step {
                 Step::Apply(generation, settings) => {
                     logging::set_level(level(&settings));
                     gateway.apply(&settings);
-                    child.report(&Report::Applied(generation)).await;
+                    child.report(&Report::Applied(generation));
                 }
                 Step::Stop => break,
             },
@@ -145,7 +145,7 @@ async fn live(
             Some(incoming) = bots.recv() => gateway.on_bot(incoming),
             () = sleep(Duration::from_millis(wake.since(boot_now()))) => {}
             _ = beat.tick() => {
-                child.heartbeat(gateway.pulse(&gateway.waits())).await;
+                child.heartbeat(gateway.pulse(&gateway.waits()));
             }
             _ = terminate.recv() => break,
         }
@@ -160,9 +160,9 @@ async fn next(child: &mut Child<Rc<Settings>>) -> Step<Rc<Settings>> {
 }
 
 /// Says why it cannot run; no restart would mend it.
-async fn fail(child: &mut Child<Rc<Settings>>, why: &str) -> ExitCode {
+fn fail(child: &mut Child<Rc<Settings>>, why: &str) -> ExitCode {
     tracing::error!("{why}");
-    child.report(&Report::Failing(why.to_owned())).await;
+    child.report(&Report::Failing(why.to_owned()));
     ExitCode::from(EXIT_CONFIG)
 }
 

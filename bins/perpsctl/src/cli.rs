@@ -275,8 +275,59 @@ pub(crate) enum Config {
     },
     /// The config in force.
     Show(Json),
-    /// Read the file now, and say whether it is in force.
-    Apply,
+    /// What a file changes against the config in force, and which changes loosen a limit.
+    Diff {
+        /// The file; the one that the supervisor watches if absent.
+        file: Option<PathBuf>,
+        /// JSON on stdout, with a schema version.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read the file now; fails with the reason if it is refused or held.
+    Apply(Apply),
+    /// Put an edit in force that is held because it loosens limits.
+    Confirm(Confirm),
+    /// What became of each edit: applied, refused or held, what it changed, who saved it.
+    History(History),
+}
+
+/// `config apply`.
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    /// Until it is in force in every process, refused or held.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Seconds to wait at most.
+    #[arg(long, default_value_t = 30)]
+    pub(crate) timeout: u64,
+    /// JSON on stdout, with a schema version.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `config confirm`.
+#[derive(Debug, Args)]
+pub(crate) struct Confirm {
+    /// The number of the held edit, as `config apply` showed it; the one that is held if absent.
+    #[arg(long, value_name = "N")]
+    pub(crate) number: Option<u64>,
+    /// Seconds to wait at most.
+    #[arg(long, default_value_t = 30)]
+    pub(crate) timeout: u64,
+    /// JSON on stdout, with a schema version.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `config history`.
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    /// How many of the newest edits.
+    #[arg(short = 'n', long, default_value_t = 20)]
+    pub(crate) lines: usize,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `replay`.

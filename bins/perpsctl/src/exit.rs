@@ -48,6 +48,8 @@ pub(crate) fn verdict(picture: &Picture) -> Exit {
         .all(|child| child.state == ChildState::Ready);
     let clean = all_ready
         && supervisor.config.rejected.is_none()
+        && supervisor.config.held.is_none()
+        && supervisor.log_fault.is_none()
         && risk.waiting_for.is_empty()
         && risk.state_fault.is_none()
         && risk.unresolved == 0

@@ -26,9 +26,18 @@ impl Follower {
     /// The lines that have come since the last call.
     pub(crate) fn news(&mut self) -> io::Result<Vec<String>> {
         let mut lines = self.drain()?;
-        // After a rotation the old file has been read to its end above; go on with the new one.
-        if self.rotated()? {
-            self.open = None;
+        while self.rotated()? {
+            // Between the look and the rotation more may have been written.
+            lines.extend(self.drain()?);
+            let Some((inode, _)) = self.open.take() else {
+                break;
+            };
+            // More than one rotation may have gone by: those in between come first.
+            for passed in self.passed_by(inode) {
+                self.open = open(&passed)?;
+                lines.extend(self.drain()?);
+            }
+            self.open = open(&self.path)?;
             lines.extend(self.drain()?);
         }
         Ok(lines)
@@ -36,12 +45,7 @@ impl Follower {
 
     fn drain(&mut self) -> io::Result<Vec<String>> {
         if self.open.is_none() {
-            let file = match File::open(&self.path) {
-                Ok(file) => file,
-                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-                Err(e) => return Err(e),
-            };
-            self.open = Some((file.metadata()?.ino(), BufReader::new(file)));
+            self.open = open(&self.path)?;
         }
         let mut lines = Vec::new();
         while let Some((_, reader)) = &mut self.open {
@@ -56,6 +60,24 @@ impl Follower {
         Ok(lines)
     }
 
+    /// The rotated files that are younger than the one with this inode, oldest first. If that one
+    /// is gone, all of them are.
+    fn passed_by(&self, inode: u64) -> Vec<PathBuf> {
+        let numbered = |n: u32| {
+            let mut name = self.path.as_os_str().to_owned();
+            name.push(format!(".{n}"));
+            PathBuf::from(name)
+        };
+        let mut younger: Vec<PathBuf> = (1..)
+            .map(numbered)
+            .map_while(|path| Some((std::fs::metadata(&path).ok()?.ino(), path)))
+            .take_while(|(at, _)| *at != inode)
+            .map(|(_, path)| path)
+            .collect();
+        younger.reverse();
+        younger
+    }
+
     /// Whether another file stands under the name, or the file was cut short.
     fn rotated(&mut self) -> io::Result<bool> {
         let Some((inode, reader)) = &mut self.open else {
@@ -67,6 +89,15 @@ impl Follower {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(e) => Err(e),
         }
+    }
+}
+
+/// Opens a file that need not be there.
+fn open(path: &Path) -> io::Result<Option<(u64, BufReader<File>)>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some((file.metadata()?.ino(), BufReader::new(file)))),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
     }
 }
 
@@ -111,6 +142,31 @@ mod tests {
         std::fs::rename(&path, dir.path().join("a.log.1")).unwrap();
         std::fs::write(&path, "four\n").unwrap();
         assert_eq!(follower.news().unwrap(), ["two", "three", "four"]);
+    }
+
+    #[test]
+    fn follows_across_several_rotations_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        let old = |n: u32| dir.path().join(format!("a.log.{n}"));
+        std::fs::write(&path, "one\n").unwrap();
+        let mut follower = Follower::new(&path);
+        assert_eq!(follower.news().unwrap(), ["one"]);
+        // What was read last is now the third; two files came and went since.
+        std::fs::rename(&path, old(3)).unwrap();
+        std::fs::write(old(2), "two\n").unwrap();
+        std::fs::write(old(1), "three\n").unwrap();
+        std::fs::write(&path, "four\n").unwrap();
+        assert_eq!(follower.news().unwrap(), ["two", "three", "four"]);
+        assert!(follower.news().unwrap().is_empty());
+        // The one that was read last is gone for good.
+        std::fs::rename(&path, old(9)).unwrap();
+        std::fs::remove_file(old(9)).unwrap();
+        std::fs::remove_file(old(3)).unwrap();
+        std::fs::write(old(2), "five\n").unwrap();
+        std::fs::write(old(1), "six\n").unwrap();
+        std::fs::write(&path, "seven\n").unwrap();
+        assert_eq!(follower.news().unwrap(), ["five", "six", "seven"]);
     }
 
     #[test]

@@ -102,6 +102,15 @@ pub(crate) struct Problem {
 
 /// Asks one process one thing on a connection of its own.
 pub(crate) fn ask<Q: Message, R: Message>(socket: &Path, request: &Q) -> Result<R, Problem> {
+    ask_within(socket, request, PATIENCE)
+}
+
+/// The same, for an answer that may take longer.
+pub(crate) fn ask_within<Q: Message, R: Message>(
+    socket: &Path,
+    request: &Q,
+    patience: Duration,
+) -> Result<R, Problem> {
     let problem = |error: &ClientError| {
         let name = socket.file_name().unwrap_or_default().to_string_lossy();
         let silent = matches!(error, ClientError::OutcomeUnknown { .. });
@@ -113,5 +122,5 @@ pub(crate) fn ask<Q: Message, R: Message>(socket: &Path, request: &Q) -> Result<
         Problem { text, silent }
     };
     let mut client = Client::connect(socket, PATIENCE).map_err(|e| problem(&e))?;
-    client.request(request, PATIENCE).map_err(|e| problem(&e))
+    client.request(request, patience).map_err(|e| problem(&e))
 }

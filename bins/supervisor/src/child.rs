@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::Duration;
 
 use config::SupervisorSettings;
 use daemon::lines::Lines;
@@ -39,6 +40,8 @@ pub(crate) struct Child {
     pub(crate) standing: Option<Standing>,
     /// Why it said it cannot run.
     pub(crate) failing: Option<String>,
+    /// The generation that it is asked to follow by itself, since a reload went by while it started.
+    pub(crate) catching_up: Option<Generation>,
     life: u64,
     orders: Option<mpsc::UnboundedSender<Vec<u8>>>,
     started: Option<BootMs>,
@@ -64,6 +67,7 @@ impl Child {
             settled: false,
             standing: None,
             failing: None,
+            catching_up: None,
             life: 0,
             orders: None,
             started: None,
@@ -95,16 +99,20 @@ impl Child {
         self.settled = false;
         self.standing = None;
         self.failing = None;
+        self.catching_up = None;
+        let (closes, closed) = oneshot::channel();
+        let (process, life) = (self.process, self.life);
         tokio::spawn(await_exit(
-            self.process,
-            self.life,
+            process,
+            life,
             spawned.exit,
+            closed,
             news.clone(),
         ));
         if let Some(control) = spawned.control {
             let (orders, outgoing) = mpsc::unbounded_channel();
             self.orders = Some(orders);
-            talk(self.process, self.life, control, outgoing, news.clone())?;
+            talk(process, life, control, outgoing, closes, news.clone())?;
         }
         Ok(())
     }
@@ -190,13 +198,20 @@ impl Child {
     }
 }
 
+/// How long the last reports of a child that has ended may be on their way.
+const LAST_REPORTS: Duration = Duration::from_millis(500);
+
+/// Tells of the end, after everything that the child still said.
 async fn await_exit(
     process: Process,
     life: u64,
     exit: oneshot::Receiver<Exit>,
+    closed: oneshot::Receiver<()>,
     news: mpsc::Sender<News>,
 ) {
     let exit = exit.await.unwrap_or(Exit::Code(-1));
+    // Without a control channel the other end is gone already.
+    tokio::time::timeout(LAST_REPORTS, closed).await.ok();
     // Only a supervisor that is ending does not want to know.
     drop(news.send(News::Exited(process, life, exit)).await);
 }
@@ -206,6 +221,7 @@ fn talk(
     life: u64,
     control: UnixStream,
     mut outgoing: mpsc::UnboundedReceiver<Vec<u8>>,
+    closes: oneshot::Sender<()>,
     news: mpsc::Sender<News>,
 ) -> io::Result<()> {
     control.set_nonblocking(true)?;
@@ -229,6 +245,7 @@ fn talk(
                 }
             }
         }
+        closes.send(()).ok();
     });
     Ok(())
 }

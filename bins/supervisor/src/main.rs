@@ -8,6 +8,7 @@ mod house;
 mod lifecycle;
 mod logs;
 mod notify;
+mod reap;
 mod run;
 mod sockets;
 mod spawn;

@@ -15,9 +15,6 @@ use protocol::control::Standing;
 use protocol::status::{ChildState, TradingState};
 use protocol::{BootMs, Mode, Process};
 
-/// The line is looked at anew this often, and said if it has changed.
-const LOOK_MS: u64 = 250;
-
 /// The longest line that is said.
 const STATUS_MOST: usize = 400;
 
@@ -47,7 +44,6 @@ pub(crate) struct Notify {
     /// How often the manager wants to hear that the loop turns, in milliseconds.
     watchdog_ms: Option<u64>,
     fed_at: Option<BootMs>,
-    looked_at: Option<BootMs>,
     ready: bool,
     stopping: bool,
     said: String,
@@ -79,7 +75,6 @@ impl Notify {
             manager,
             watchdog_ms: watchdog_usec.map(|usec| usec / 1_000),
             fed_at: None,
-            looked_at: None,
             ready: false,
             stopping: false,
             said: String::new(),
@@ -98,10 +93,7 @@ impl Notify {
         {
             self.fed_at = Some(now);
         }
-        if self.looked_at.is_none_or(|at| now.since(at) >= LOOK_MS) {
-            self.looked_at = Some(now);
-            self.tell(&picture());
-        }
+        self.tell(&picture());
     }
 
     fn tell(&mut self, picture: &Picture) {

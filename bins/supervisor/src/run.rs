@@ -8,20 +8,21 @@ use daemon::logline::Level;
 use daemon::server::{Incoming, serve};
 use protocol::frame::{Empty, ErrorBody, ErrorCode};
 use protocol::status::{SCHEMA_VERSION, SupervisorStatus};
-use protocol::supervisor::{SupervisorReply, SupervisorRequest};
+use protocol::supervisor::{EditFate, SupervisorReply, SupervisorRequest};
 use protocol::{Context, Process, Tag};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::config_flow::{Hint, Watch};
+use crate::config_flow::{self, Hint, Watch};
 use crate::house::House;
 use crate::logs::{Plan, Writer, read_records};
 use crate::notify::Notify;
+use crate::reap::Reaper;
 use crate::spawn::Spawner;
 use crate::start::Beginning;
 
-/// How often time is let into the children's lives.
-const TICK: Duration = Duration::from_millis(20);
+/// The loop turns at least this often, so that whoever watches it sees that it does.
+const TURN_MOST: Duration = Duration::from_secs(1);
 
 /// Runs until everything has been stopped; an error is a first start that was given up.
 pub(crate) async fn run(beginning: Beginning, new_session: bool) -> anyhow::Result<()> {
@@ -42,47 +43,50 @@ pub(crate) async fn run(beginning: Beginning, new_session: bool) -> anyhow::Resu
     let mut operator = serve::<SupervisorRequest, SupervisorReply>(socket)?;
     let mut watch = Watch::on(&beginning.file);
     let (news, mut heard) = mpsc::channel(1024);
-    let mut house = House::new(
-        beginning,
-        writer.clone(),
-        Spawner::begin()?,
-        news,
-        new_session,
-    )?;
-    announce(&house);
+    let reaper = Reaper::default();
+    Reaper::adopt_orphans();
+    let mut ended = signal(SignalKind::child())?;
+    // Asking who writes the config can bring a SIGIO, which would end us (`config_flow::saved`).
+    let _lease_breaks = signal(SignalKind::io())?;
+    let spawner = Spawner::begin(reaper.clone())?;
+    let mut house = House::new(beginning, writer.clone(), spawner, news, new_session)?;
+    announce(&mut house);
 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    let mut ticks = tokio::time::interval(TICK);
-    let mut next_poll = clock::boot_now();
     let mut notify = Notify::from_environment();
-    while !house.is_over() {
+    let mut poll = clock::boot_now();
+    loop {
+        let due = house.turn().await;
+        if house.is_over() {
+            break;
+        }
+        let now = clock::boot_now();
+        notify.turn(now, || house.picture());
+        let pause = due.map_or(poll, |at| at.min(poll)).since(now);
+        let pause = Duration::from_millis(pause).min(TURN_MOST);
         tokio::select! {
             Some(news) = heard.recv() => house.on_news(news).await,
+            _ = ended.recv() => reaper.look(),
             Some(incoming) = operator.recv() => answer(&mut house, incoming),
             hint = watch.hint() => {
                 house.look(hint);
                 watch.renew();
             }
-            _ = ticks.tick() => {
-                house.tick().await;
-                let now = clock::boot_now();
-                notify.turn(now, || house.picture());
-                if house.edits.look_at().is_some_and(|at| now >= at) {
-                    house.look(Hint::Unsettled);
-                }
-                if now >= next_poll {
-                    next_poll = now.after(house.config().supervisor.reload_poll_ms);
-                    house.look(Hint::Unsettled);
-                    watch.renew();
-                }
-            }
+            () = tokio::time::sleep(pause) => {}
             _ = terminate.recv() => stop(&mut house, "SIGTERM"),
             _ = interrupt.recv() => stop(&mut house, "SIGINT"),
             _ = hangup.recv() => writer.reopen(),
         }
+        let now = clock::boot_now();
+        if now >= poll {
+            poll = now.after(house.config().supervisor.reload_poll_ms);
+            house.look(Hint::Unsettled);
+            watch.renew();
+        }
     }
+    reaper.end_orphans();
     tracing::info!("everything has ended");
     // Let the last records through the pipe before the files are closed.
     tokio::task::yield_now().await;
@@ -94,7 +98,10 @@ pub(crate) async fn run(beginning: Beginning, new_session: bool) -> anyhow::Resu
     }
 }
 
-fn announce(house: &House) {
+fn announce(house: &mut House) {
+    let saved_by = config_flow::by_whom(&house.beginning.file);
+    let rejected = house.beginning.rejected.clone();
+    house.remember(EditFate::Started, &saved_by, Vec::new(), rejected);
     let beginning = &house.beginning;
     tracing::info!(
         generation = %beginning.generation,
@@ -128,7 +135,11 @@ fn answer(house: &mut House, incoming: Incoming<SupervisorRequest, SupervisorRep
         SupervisorRequest::Status(_) => {
             to.answer(&SupervisorReply::Status(status(house)));
         }
-        SupervisorRequest::ConfigApply(_) => house.apply_now(to),
+        SupervisorRequest::ConfigApply(how) => house.apply_now(how.wait, to),
+        SupervisorRequest::ConfigConfirm(edit) => {
+            let by = peer.uid().map_or_else(|| "?".to_owned(), config_flow::user);
+            house.confirm(edit.number, &by, to);
+        }
         SupervisorRequest::ReopenLogs(_) => {
             house.writer.reopen();
             to.answer(&SupervisorReply::Done(Empty {}));
@@ -163,5 +174,6 @@ fn status(house: &House) -> SupervisorStatus {
             .map(|child| child.status(policy, now))
             .collect(),
         log_lines_lost: house.writer.lost(),
+        log_fault: house.writer.fault(),
     }
 }

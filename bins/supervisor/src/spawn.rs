@@ -1,13 +1,13 @@
 //! Starting processes: the one thread that spawns, which never ends, because a parent-death signal
-//! is bound to the thread that spawned; what each child is given; and waiting for its end.
+//! is bound to the thread that spawned; and what each child is given. `reap` waits for their ends.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 
 use command_fds::{CommandFdExt, FdMapping};
@@ -17,6 +17,7 @@ use protocol::{Mode, Process};
 use tokio::sync::oneshot;
 
 use crate::lifecycle::Exit;
+use crate::reap::Reaper;
 
 /// Where the inherited descriptors stand in a child.
 const CONTROL: i32 = 3;
@@ -73,14 +74,14 @@ pub(crate) struct Spawner {
 
 impl Spawner {
     /// Begins the thread; it ends with the supervisor.
-    pub(crate) fn begin() -> io::Result<Self> {
+    pub(crate) fn begin(reaper: Reaper) -> io::Result<Self> {
         let (orders, taken) = mpsc::channel::<(Order, oneshot::Sender<io::Result<Spawned>>)>();
         std::thread::Builder::new()
             .name("spawner".to_owned())
             .spawn(move || {
                 for (order, answer) in taken {
                     // Whoever asked may be gone; then the process is reaped all the same.
-                    drop(answer.send(spawn(order)));
+                    drop(answer.send(spawn(order, &reaper)));
                 }
             })?;
         Ok(Self { orders })
@@ -99,7 +100,7 @@ impl Spawner {
     clippy::disallowed_methods,
     reason = "this is the room that spawns the children"
 )]
-fn spawn(order: Order) -> io::Result<Spawned> {
+fn spawn(order: Order, reaper: &Reaper) -> io::Result<Spawned> {
     let mut command = Command::new(&order.program);
     command
         .args(&order.arguments)
@@ -146,18 +147,10 @@ fn spawn(order: Order) -> io::Result<Spawned> {
     command
         .fd_mappings(given)
         .map_err(|e| io::Error::other(e.to_string()))?;
-    let mut child = command.spawn()?;
+    let (mut child, exit) = reaper.start(&mut command)?;
+    let pid = child.id();
     let pipes = child.stdout.take().zip(child.stderr.take());
     let (out, err) = pipes.ok_or_else(|| io::Error::other("no pipes"))?;
-    let pid = child.id();
-    let (ended, exit) = oneshot::channel();
-    std::thread::Builder::new()
-        .name(format!("wait-{}", order.process))
-        .spawn(move || {
-            let exit = child.wait().map_or(Exit::Code(-1), how);
-            // At the very end nobody asks any more.
-            ended.send(exit).ok();
-        })?;
     Ok(Spawned {
         pid,
         control,
@@ -165,14 +158,6 @@ fn spawn(order: Order) -> io::Result<Spawned> {
         output: vec![OwnedFd::from(out), OwnedFd::from(err)],
         exit,
     })
-}
-
-fn how(status: ExitStatus) -> Exit {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => Exit::Code(code),
-        (None, Some(signal)) => Exit::Signal(signal),
-        (None, None) => Exit::Code(-1),
-    }
 }
 
 /// A program of the harness: beside the supervisor's own.

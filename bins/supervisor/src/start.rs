@@ -78,16 +78,25 @@ pub(crate) fn begin(mode: Mode, file: &Path, dir: &Path) -> Result<Beginning, St
         })?;
     let on_disk = match on_disk {
         // A first start with a bad config leaves no trace, not even directories.
-        Err(problem) if !deployment.config_dir().join("applied").exists() => return Err(problem),
+        Err(problem) if !deployment.applied_file().exists() => return Err(problem),
         looked_at => looked_at,
     };
     let occupied = occupy(&deployment)?;
     let mut generations = Generations::of(&deployment)?;
     let last_good = generations.last_good()?;
-    let seen = std::fs::read(file).unwrap_or_default();
+    let mut seen = std::fs::read(file).unwrap_or_default();
     let first = last_good.is_none();
     let (generation, config, rejected) = match (on_disk, last_good) {
         (Ok(config), Some((generation, text))) if text == seen => (generation, config, None),
+        // What was loosened while nothing ran waits for a word as well: begin with what was in
+        // force; the first look at the file holds the rest.
+        (Ok(config), Some((generation, text))) if must_be_confirmed(&text, &config) => {
+            let config = config::parse_bytes(&text, "the config in force")
+                .map_err(|e| StartError::BadConfig(e.into()))?;
+            config.mode_guard(mode)?;
+            seen = text;
+            (generation, config, None)
+        }
         (Ok(config), _) => (generations.write(&seen)?, config, None),
         (Err(problem), None) => return Err(problem),
         (Err(problem), Some((generation, text))) => {
@@ -110,6 +119,16 @@ pub(crate) fn begin(mode: Mode, file: &Path, dir: &Path) -> Result<Beginning, St
         seen,
         rejected,
         first,
+    })
+}
+
+/// Whether an edit that was made while nothing ran loosens limits that may only be loosened by word.
+fn must_be_confirmed(in_force: &[u8], edited: &Config) -> bool {
+    config::parse_bytes(in_force, "the config in force").is_ok_and(|before| {
+        before.supervisor.confirm_loosening
+            && config::diff(&before, edited)
+                .iter()
+                .any(|change| change.direction == config::Direction::Loosening)
     })
 }
 

@@ -193,6 +193,7 @@ fn supervisor(all: &Effective) -> Made<SupervisorSettings> {
         stop_timeout_ms: all.span_ms("supervisor.stopTimeoutSeconds", SECOND)?,
         reload_debounce_ms: all.span_ms("supervisor.reloadDebounceMs", MS)?,
         reload_poll_ms: all.span_ms("supervisor.reloadPollSeconds", SECOND)?,
+        confirm_loosening: all.flag("supervisor.confirmLoosening")?,
     })
 }
 

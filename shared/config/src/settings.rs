@@ -171,6 +171,8 @@ pub struct SupervisorSettings {
     pub reload_debounce_ms: u64,
     /// `supervisor.reloadPollSeconds`, in milliseconds.
     pub reload_poll_ms: u64,
+    /// `supervisor.confirmLoosening`.
+    pub confirm_loosening: bool,
 }
 
 /// The bot to start.

@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use protocol::Generation;
 use protocol::control::{Heartbeat, Order, Prepare, Refused, Report, Standing};
 use protocol::frame::{self, Envelope, Head};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 
 use crate::lines::Lines;
 use crate::logging;
@@ -129,6 +129,10 @@ impl Control {
         if let Err(error) = frame::write(Head::push(), report, &mut self.unsent) {
             tracing::error!("control channel: {error}");
         }
+        self.flush();
+    }
+
+    fn flush(&mut self) {
         while !self.unsent.is_empty() {
             match self.stream.write(&self.unsent) {
                 Ok(n @ 1..) => drop(self.unsent.drain(..n)),
@@ -139,9 +143,13 @@ impl Control {
         }
     }
 
-    /// A sign of life.
+    /// A sign of life. Left out while earlier words have not gone out.
     pub fn heartbeat(&mut self, beat: Beat<'_>) {
-        self.report(&heartbeat(beat));
+        if self.unsent.is_empty() {
+            self.report(&heartbeat(beat));
+        } else {
+            self.flush();
+        }
     }
 }
 
@@ -156,6 +164,7 @@ impl AsFd for Control {
 pub struct Child<T> {
     stream: tokio::net::UnixStream,
     lines: Lines,
+    unsent: Vec<u8>,
     steps: Steps<T>,
 }
 
@@ -167,6 +176,7 @@ impl<T> Child<T> {
         Ok(Self {
             stream,
             lines: Lines::new(),
+            unsent: Vec::new(),
             steps: Steps::default(),
         })
     }
@@ -178,7 +188,7 @@ impl<T> Child<T> {
             while let Some(order) = self.queued() {
                 let (answer, step) = self.steps.on(order, &check);
                 if let Some(answer) = answer {
-                    self.report(&answer).await;
+                    self.report(&answer);
                 }
                 if let Some(step) = step {
                     return step;
@@ -192,19 +202,34 @@ impl<T> Child<T> {
         }
     }
 
-    /// Tells the supervisor something.
-    pub async fn report(&mut self, report: &Report) {
-        let mut bytes = Vec::new();
-        if let Err(error) = frame::write(Head::push(), report, &mut bytes) {
+    /// Tells the supervisor something, and never waits for it: what does not go out at once goes
+    /// with the next report. A supervisor that is stopped must not stop us.
+    pub fn report(&mut self, report: &Report) {
+        if let Err(error) = frame::write(Head::push(), report, &mut self.unsent) {
             tracing::error!("control channel: {error}");
         }
-        // A supervisor that is gone shows as the end of the orders.
-        drop(self.stream.write_all(&bytes).await);
+        self.flush();
     }
 
-    /// A sign of life from the main loop.
-    pub async fn heartbeat(&mut self, beat: Beat<'_>) {
-        self.report(&heartbeat(beat)).await;
+    fn flush(&mut self) {
+        while !self.unsent.is_empty() {
+            // Past tokio, which writes nothing before it has seen that there is room.
+            match nix::unistd::write(&self.stream, &self.unsent) {
+                Ok(n @ 1..) => drop(self.unsent.drain(..n)),
+                Err(nix::errno::Errno::EINTR) => {}
+                // A full channel waits for the next report; a closed one is seen when reading.
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
+    /// A sign of life from the main loop. Left out while earlier words have not gone out.
+    pub fn heartbeat(&mut self, beat: Beat<'_>) {
+        if self.unsent.is_empty() {
+            self.report(&heartbeat(beat));
+        } else {
+            self.flush();
+        }
     }
 
     fn queued(&mut self) -> Option<Order> {
@@ -298,6 +323,46 @@ mod tests {
             steps.on(Order::Stop(Empty {}), |_| Ok(0)).1,
             Some(Step::Stop)
         );
+    }
+
+    #[tokio::test]
+    async fn a_supervisor_that_does_not_read_holds_nobody_up() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let mut child = Child::<()>::over(ours).unwrap();
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let mut control = Control::over(ours).unwrap();
+        for n in 0..20_000 {
+            let beat = Beat {
+                progress: n,
+                waiting_for: "something long enough to fill the channel soon",
+                settled: true,
+                standing: None,
+            };
+            child.heartbeat(beat.clone());
+            control.heartbeat(beat);
+        }
+        let most = 1024;
+        assert!(
+            child.unsent.len() < most && control.unsent.len() < most,
+            "bounded"
+        );
+        child.report(&Report::Applied(Generation(7)));
+        // Once it reads again, every line is whole and the report was kept.
+        theirs.set_nonblocking(true).unwrap();
+        let mut text = String::new();
+        let mut bytes = [0; 1 << 14];
+        while !text.contains("applied") {
+            if let Ok(n @ 1..) = (&theirs).read(&mut bytes) {
+                text.push_str(std::str::from_utf8(&bytes[..n]).unwrap());
+            }
+            child.flush();
+        }
+        let whole = |line: &str| {
+            let envelope = Envelope::read(line.as_bytes()).unwrap();
+            envelope.message::<Report>().unwrap()
+        };
+        let last = text.lines().map(whole).next_back();
+        assert_eq!(last, Some(Report::Applied(Generation(7))));
     }
 
     #[test]

@@ -202,6 +202,11 @@ impl Deployment {
         self.config_dir().join("applied")
     }
 
+    /// `data/config/history.jsonl`: what became of each edit, one JSON object a line.
+    pub fn config_history(&self) -> PathBuf {
+        self.config_dir().join("history.jsonl")
+    }
+
     /// `data/config/g000017.yaml`: one accepted config, never changed once it is there.
     pub fn generation_file(&self, generation: Generation) -> PathBuf {
         self.config_dir().join(format!("g{:06}.yaml", generation.0))

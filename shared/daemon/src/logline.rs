@@ -117,7 +117,11 @@ impl fmt::Display for LogLine {
 impl FromStr for LogLine {
     type Err = NotALogLine;
 
+    /// Reads a line as [`fmt::Display`] writes it, or as JSON (`logging.json`).
     fn from_str(text: &str) -> Result<Self, NotALogLine> {
+        if text.starts_with('{') {
+            return serde_json::from_str(text).map_err(|_| NotALogLine("no JSON of ours"));
+        }
         let (at, rest) = text.split_once(' ').ok_or(NotALogLine("no time"))?;
         let at: jiff::Timestamp = at.parse().map_err(|_| NotALogLine("no time"))?;
         let (level, rest) = rest.split_once(' ').ok_or(NotALogLine("no level"))?;
@@ -193,6 +197,14 @@ mod tests {
             line("SAFETY_DAILY_LOSS: Daily\nloss", context).to_string(),
             "2026-11-24T12:03:11.123Z WARN  risk-guard SAFETY_DAILY_LOSS: Daily loss  limit=0.05 why=\"two words\""
         );
+    }
+
+    #[test]
+    fn json_is_read_as_well() {
+        let original = line("SAFETY_HALT: by me", Context::new().with("a", "b"));
+        let text = serde_json::to_string(&original).unwrap();
+        assert_eq!(text.parse::<LogLine>(), Ok(original));
+        assert!("{}".parse::<LogLine>().is_err());
     }
 
     #[test]

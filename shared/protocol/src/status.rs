@@ -243,6 +243,9 @@ pub struct SupervisorStatus {
     pub children: Vec<ChildStatus>,
     /// Log lines that could not be written since the start.
     pub log_lines_lost: u64,
+    /// Why log lines cannot be written now; `None` if they can.
+    #[serde(default)]
+    pub log_fault: Option<String>,
 }
 
 /// Disk, attempted and applied, apart.
@@ -258,8 +261,47 @@ pub struct ConfigStatus {
     pub attempted: Generation,
     /// Why the file on disk is not in force; `None` if it is.
     pub rejected: Option<String>,
+    /// An edit that loosens limits and waits for an operator's word.
+    #[serde(default)]
+    pub held: Option<HeldEdit>,
     /// Fields that wait for a restart.
     pub needs_restart: Vec<String>,
+}
+
+/// An edit that is sound, loosens limits, and is not in force until an operator confirms it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldEdit {
+    /// Its number, so that nobody confirms another edit than the one they have seen.
+    pub number: u64,
+    /// What it changes.
+    pub changes: Vec<ConfigChange>,
+    /// What is known of who saved the file.
+    pub saved_by: String,
+}
+
+/// One key that an edit changes, as an operator reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigChange {
+    /// The key's path.
+    pub key: String,
+    /// The value before; `off` if there was no limit.
+    pub old: String,
+    /// The value now; `off` if the limit is gone.
+    pub new: String,
+    /// Whether it allows more than before.
+    pub loosens: bool,
+}
+
+impl std::fmt::Display for ConfigChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let gone = self.loosens && self.new == "off";
+        let way = match (self.loosens, gone) {
+            (_, true) => " (loosened: the limit is gone)",
+            (true, false) => " (loosened)",
+            (false, false) => "",
+        };
+        write!(f, "{} {} -> {}{way}", self.key, self.old, self.new)
+    }
 }
 
 /// Where a child stands.

@@ -22,6 +22,7 @@ pub(crate) fn status(picture: &Picture) -> Vec<String> {
     }
     venue_line(picture, &mut lines);
     config_line(supervisor, &mut lines);
+    log_lines(supervisor, &mut lines);
     process_lines(supervisor, &mut lines);
     alerts_line(picture, &mut lines);
     lines.extend(next_steps(picture));
@@ -201,10 +202,14 @@ fn venue_line(picture: &Picture, lines: &mut Vec<String>) {
 
 fn config_line(supervisor: &SupervisorStatus, lines: &mut Vec<String>) {
     let config = &supervisor.config;
-    let disk = config.rejected.as_ref().map_or_else(
-        || "disk = applied".to_owned(),
-        |reason| format!("{RED}disk REJECTED{PLAIN} {reason}"),
-    );
+    let disk = match (&config.rejected, &config.held) {
+        (Some(reason), _) => format!("{RED}disk REJECTED{PLAIN} {reason}"),
+        (None, Some(held)) => format!(
+            "{YELLOW}disk HELD{PLAIN}, loosens limits, saved by {}",
+            held.saved_by
+        ),
+        (None, None) => "disk = applied".to_owned(),
+    };
     lines.push(format!(
         "config    {disk}   applied {} everywhere, {}   {}",
         config.applied,
@@ -215,6 +220,19 @@ fn config_line(supervisor: &SupervisorStatus, lines: &mut Vec<String>) {
         lines.push(format!(
             "          wait for a restart: {}",
             config.needs_restart.join(", ")
+        ));
+    }
+}
+
+/// What is wrong with the log files, if anything.
+fn log_lines(supervisor: &SupervisorStatus, lines: &mut Vec<String>) {
+    if let Some(fault) = &supervisor.log_fault {
+        lines.push(format!("{RED}logs      {fault}{PLAIN}"));
+    }
+    if supervisor.log_lines_lost > 0 {
+        lines.push(format!(
+            "{YELLOW}logs      {} lines lost since the start{PLAIN}",
+            supervisor.log_lines_lost
         ));
     }
 }
@@ -318,6 +336,15 @@ fn next_steps(picture: &Picture) -> Vec<String> {
                 "mend the config: perpsctl config check {}",
                 supervisor.config.file
             ));
+        }
+        if supervisor.config.held.is_some() {
+            steps.push(
+                "look at the held edit: perpsctl config diff; then: perpsctl config confirm"
+                    .to_owned(),
+            );
+        }
+        if supervisor.log_fault.is_some() {
+            steps.push("make room on the disk that holds the logs".to_owned());
         }
         for child in supervisor
             .children

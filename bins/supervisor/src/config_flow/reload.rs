@@ -73,6 +73,11 @@ impl Reload {
         self.generation
     }
 
+    /// When patience with the present phase ends.
+    pub(crate) fn deadline(&self) -> BootMs {
+        self.deadline.after(1)
+    }
+
     /// Who takes part.
     pub(crate) fn members(&self) -> &[Process] {
         &self.order

@@ -10,27 +10,51 @@ use std::path::{Path, PathBuf};
 pub(super) struct LogFile {
     path: PathBuf,
     open: Option<(File, u64)>,
+    /// Part of a line stands at the end; the next one begins on a line of its own.
+    torn: bool,
+}
+
+/// What went wrong with a line.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// It is not in the file.
+    Lost(io::Error),
+    /// It is in the file, which could not be rotated and grows past its size.
+    NotRotated(io::Error),
 }
 
 impl LogFile {
     pub(super) fn at(path: PathBuf) -> Self {
-        Self { path, open: None }
+        Self {
+            path,
+            open: None,
+            torn: false,
+        }
     }
 
-    /// Appends a line; rotates first if it would grow past `max_bytes`. An error loses the line and
-    /// is forgotten by the next one, which tries anew.
-    pub(super) fn append(&mut self, line: &str, max_bytes: u64, keep: u32) -> io::Result<()> {
-        let length = u64::try_from(line.len())
-            .unwrap_or(u64::MAX)
-            .saturating_add(1);
-        if self
-            .open
-            .as_ref()
-            .is_some_and(|(_, size)| *size > 0 && size.saturating_add(length) > max_bytes)
-        {
-            self.open = None;
-            rotate(&self.path, keep)?;
+    /// Appends a line; rotates first if it would grow past `max_bytes`. A line that is lost is
+    /// forgotten; the next one tries anew.
+    pub(super) fn append(&mut self, line: &str, max_bytes: u64, keep: u32) -> Result<(), Trouble> {
+        let mut bytes = Vec::with_capacity(line.len().saturating_add(2));
+        if self.torn {
+            bytes.push(b'\n');
         }
+        bytes.extend_from_slice(line.as_bytes());
+        bytes.push(b'\n');
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let is_full = |size: u64| size > 0 && size.saturating_add(length) > max_bytes;
+        let mut rotated = Ok(());
+        if self.opened().map_err(Trouble::Lost)?.is_some_and(is_full) {
+            self.open = None;
+            rotated = rotate(&self.path, keep);
+            self.opened().map_err(Trouble::Lost)?;
+        }
+        self.write(&bytes, length).map_err(Trouble::Lost)?;
+        rotated.map_err(Trouble::NotRotated)
+    }
+
+    /// Opens the file if it is not open; its size.
+    fn opened(&mut self) -> io::Result<Option<u64>> {
         if self.open.is_none() {
             if let Some(dir) = self.path.parent() {
                 fs::create_dir_all(dir)?;
@@ -43,21 +67,47 @@ impl LogFile {
             let size = file.metadata()?.len();
             self.open = Some((file, size));
         }
+        Ok(self.open.as_ref().map(|(_, size)| *size))
+    }
+
+    fn write(&mut self, bytes: &[u8], length: u64) -> io::Result<()> {
         let Some((file, size)) = &mut self.open else {
             return Ok(());
         };
-        let mut bytes = Vec::with_capacity(line.len().saturating_add(1));
-        bytes.extend_from_slice(line.as_bytes());
-        bytes.push(b'\n');
-        match file.write_all(&bytes) {
+        match file.write_all(bytes) {
             Ok(()) => {
+                self.torn = false;
                 *size = size.saturating_add(length);
                 Ok(())
             }
             Err(e) => {
-                // Part of the line may be there; the next one begins on a line of its own.
+                // Part of the line may be there. It goes, if the disk lets it.
+                self.torn = file.set_len(*size).is_err();
                 self.open = None;
                 Err(e)
+            }
+        }
+    }
+
+    /// Removes rotated files that are numbered past `keep`. Only this file's own: `risk.log` has
+    /// nothing to do with `risk-guard.log.1`.
+    pub(super) fn prune(&self, keep: u32) {
+        let (Some(dir), Some(name)) = (self.path.parent(), self.path.file_name()) else {
+            return;
+        };
+        let Some(prefix) = name.to_str().map(|name| format!("{name}.")) else {
+            return;
+        };
+        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+            let number = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.strip_prefix(&prefix))
+                .filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+                .and_then(|number| number.parse::<u32>().ok());
+            if number.is_some_and(|number| number > keep) {
+                // What cannot be removed now is tried again at the next start.
+                fs::remove_file(entry.path()).ok();
             }
         }
     }
@@ -111,6 +161,56 @@ mod tests {
         assert_eq!(text("risk.log.2"), "line 4\nline 5\n");
         assert!(!dir.path().join("risk.log.3").exists());
         assert_eq!(fs::read_to_string(neighbour).unwrap(), "mine");
+    }
+
+    #[test]
+    fn fewer_are_kept_from_now_on_and_siblings_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let ours = ["risk.log.1", "risk.log.2", "risk.log.3", "risk.log.12"];
+        let others = [
+            "risk-guard.log.3",
+            "risk.log.3.gz",
+            "risk.log.old",
+            "risk.log.",
+            "risk.log2.9",
+        ];
+        for name in ours.iter().chain(&others) {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        LogFile::at(dir.path().join("risk.log")).prune(2);
+        let there = |name: &&str| dir.path().join(name).exists();
+        assert!(ours[..2].iter().all(there) && !ours[2..].iter().any(there));
+        assert!(others.iter().all(there));
+    }
+
+    #[test]
+    fn a_torn_line_does_not_spoil_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        fs::write(&path, "whole\npar").unwrap();
+        let mut log = LogFile::at(path.clone());
+        log.torn = true;
+        log.append("next", 1000, 1).unwrap();
+        log.append("more", 1000, 1).unwrap();
+        assert_eq!(
+            fs::read_to_string(path).unwrap(),
+            "whole\npar\nnext\nmore\n"
+        );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_rotated_goes_on_growing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        // A directory with something in it stands where the old file is to go.
+        fs::create_dir_all(dir.path().join("a.log.1/x")).unwrap();
+        let mut log = LogFile::at(path.clone());
+        log.append("one", 4, 1).unwrap();
+        assert!(matches!(
+            log.append("two", 4, 1),
+            Err(Trouble::NotRotated(_))
+        ));
+        assert_eq!(fs::read_to_string(path).unwrap(), "one\ntwo\n");
     }
 
     #[test]

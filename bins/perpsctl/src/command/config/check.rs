@@ -1,33 +1,17 @@
-//! `config check|show|apply`.
+//! `config check FILE`: is this file sound, and what would it mean?
 
 use std::path::Path;
 
 use config::{Config, LoadError, Streams};
-use daemon::deployment::Deployment;
-use protocol::frame::Empty;
-use protocol::supervisor::{SupervisorReply, SupervisorRequest};
 use serde_json::{Value, json};
 
-use crate::cli;
-use crate::command::verb::refused;
+use super::SCHEMA_VERSION;
 use crate::exit::Exit;
 use crate::out;
-use crate::picture::ask;
 use crate::screen::{BOLD, DIM, PLAIN, YELLOW, span};
 
-/// The version of the `--json` shapes.
-const SCHEMA_VERSION: u32 = 1;
-
-/// Checks a file, shows what is in force, or asks for the file to be read now.
-pub(crate) fn run(dir: &Path, what: &cli::Config) -> Exit {
-    match what {
-        cli::Config::Check { file, json } => check(file, *json),
-        cli::Config::Show(args) => show(dir, args.json),
-        cli::Config::Apply => apply(dir),
-    }
-}
-
-fn check(file: &Path, json: bool) -> Exit {
+/// Checks a file.
+pub(super) fn check(file: &Path, json: bool) -> Exit {
     match config::load(file) {
         Ok(config) => {
             if json {
@@ -147,82 +131,4 @@ fn budget(config: &Config) -> Vec<String> {
     let mut lines = vec![head];
     lines.extend(streaming.plan.iter().map(line));
     lines
-}
-
-/// The config in force: the last generation that the supervisor wrote down as applied.
-fn show(dir: &Path, json: bool) -> Exit {
-    let status = match ask(
-        &Deployment::at(dir).supervisor_socket(),
-        &SupervisorRequest::Status(Empty {}),
-    ) {
-        Ok(SupervisorReply::Status(status)) => status,
-        Ok(other) => {
-            out::problem(&format!("the supervisor answered {other:?}"));
-            return Exit::Degraded;
-        }
-        Err(problem) => return refused(&problem),
-    };
-    let applied = Deployment::at(dir).generation_file(status.config.applied);
-    let config = match config::load(&applied) {
-        Ok(config) => config,
-        Err(problem) => {
-            out::problem(&format!("{}: {problem}", applied.display()));
-            return Exit::Degraded;
-        }
-    };
-    if json {
-        let settings: Vec<Value> = config
-            .settings()
-            .iter()
-            .map(|setting| json!({ "key": setting.key.path, "value": setting.shown() }))
-            .collect();
-        out::json(&json!({
-            "schema_version": SCHEMA_VERSION,
-            "generation": status.config.applied,
-            "file": status.config.file,
-            "rejected": status.config.rejected,
-            "settings": settings,
-        }));
-    } else {
-        out::line(&format!(
-            "{BOLD}{}{PLAIN} from {}",
-            status.config.applied, status.config.file
-        ));
-        for setting in config.settings() {
-            out::line(&format!("  {:<48} {}", setting.key.path, setting.shown()));
-        }
-        if let Some(reason) = &status.config.rejected {
-            out::line(&format!(
-                "{YELLOW}the file on disk is not in force:{PLAIN} {reason}"
-            ));
-        }
-    }
-    Exit::Healthy
-}
-
-fn apply(dir: &Path) -> Exit {
-    match ask(
-        &Deployment::at(dir).supervisor_socket(),
-        &SupervisorRequest::ConfigApply(Empty {}),
-    ) {
-        Ok(SupervisorReply::ConfigResult(result)) => match result.refused {
-            None => {
-                let how = if result.changed { "now" } else { "unchanged" };
-                out::line(&format!("{} in force everywhere ({how})", result.applied));
-                Exit::Healthy
-            }
-            Some(reason) => {
-                out::problem(&format!(
-                    "refused, {} stays in force: {reason}",
-                    result.applied
-                ));
-                Exit::Degraded
-            }
-        },
-        Ok(other) => {
-            out::problem(&format!("the supervisor answered {other:?}"));
-            Exit::Degraded
-        }
-        Err(problem) => refused(&problem),
-    }
 }

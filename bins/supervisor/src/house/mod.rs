@@ -1,8 +1,7 @@
 //! The house as it stands: the children, the config in force, what is under way. It acts on what
-//! the pure rooms (`lifecycle`, `config_flow::reload`) decide.
+//! the pure rooms (`lifecycle`, `config_flow`) decide, and sleeps until one of them is due.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+mod acts;
 
 use config::Config;
 use daemon::alerting::Alerting;
@@ -11,16 +10,16 @@ use daemon::logline::Level;
 use protocol::control::{Order, Prepare, Report};
 use protocol::frame::Empty;
 use protocol::status::ChildState;
-use protocol::{BootMs, Context, Generation, Process, Tag};
+use protocol::{BootMs, Generation, Process};
 use tokio::sync::mpsc;
 
 use crate::child::{Child, News};
 use crate::config_edit::Edits;
-use crate::lifecycle::{Action, Event};
-use crate::logs::{Plan, Writer, read_output, read_records};
+use crate::lifecycle::Event;
+use crate::logs::{Plan, Writer};
 use crate::notify::{Picture, Seen};
 use crate::sockets::OccupyError;
-use crate::spawn::{self, Spawner};
+use crate::spawn::Spawner;
 use crate::start::Beginning;
 
 /// How long a first start may take to reach the venue before it gives up.
@@ -137,42 +136,78 @@ impl House {
         }
     }
 
-    /// Time has passed.
-    pub(crate) async fn tick(&mut self) {
-        let now = clock::boot_now();
-        for n in 0..self.children.len() {
-            self.advance(n, Event::Tick, now).await;
-        }
-        if self.stopping {
-            // The last one that is not over goes next; those before it wait for its end.
-            if let Some(n) = self
-                .children
-                .iter()
-                .rposition(|child| !child.lifecycle.is_over())
-            {
-                self.advance(n, Event::Stop, now).await;
+    /// Does everything that is due, and says when the next thing is; call it after anything that
+    /// has happened.
+    pub(crate) async fn turn(&mut self) -> Option<BootMs> {
+        loop {
+            let now = clock::boot_now();
+            for n in 0..self.children.len() {
+                let child = self.children.get(n);
+                if child.is_some_and(|child| child.lifecycle.deadline().is_some_and(|at| at <= now))
+                {
+                    self.advance(n, Event::Tick, now).await;
+                }
             }
-        } else {
-            self.start_next(now).await;
-            self.settle(now);
+            if self.stopping {
+                self.stop_next(now).await;
+            } else {
+                while let Some(n) = self.next_to_start() {
+                    self.advance(n, Event::Start, now).await;
+                }
+                self.settle(now);
+            }
+            let next = self.edits.tick(now);
+            self.follow(next);
+            self.look_if_due(now);
+            let due = self.deadline();
+            if due.is_none_or(|at| at > now) {
+                return due;
+            }
         }
-        let next = self.edits.tick(now);
-        self.follow(next);
     }
 
-    /// Starts the first child that waits, once those before it are up (or given up).
-    async fn start_next(&mut self, now: BootMs) {
+    fn deadline(&self) -> Option<BootMs> {
+        let lives = self.children.iter().filter_map(|c| c.lifecycle.deadline());
+        lives
+            .chain(self.edits.deadline())
+            .chain(self.settles_by())
+            .min()
+    }
+
+    /// Ends the last child that is not over; those before it wait for its end.
+    async fn stop_next(&mut self, now: BootMs) {
+        let unfinished = |child: &Child| !child.lifecycle.is_over();
+        while let Some(n) = self.children.iter().rposition(unfinished) {
+            let state = self.children.get(n).map(|child| child.lifecycle.state());
+            if state == Some(ChildState::Stopping) {
+                return;
+            }
+            self.advance(n, Event::Stop, now).await;
+        }
+    }
+
+    /// The first child that waits, once those before it are up (or given up).
+    fn next_to_start(&self) -> Option<usize> {
         let waits = |child: &Child| child.lifecycle.state() == ChildState::Waiting;
-        let Some(n) = self.children.iter().position(waits) else {
-            return;
-        };
-        let before = self.children.get(..n).unwrap_or_default();
+        let n = self.children.iter().position(waits)?;
         let up = |child: &Child| {
             child.lifecycle.is_over() || child.lifecycle.state() == ChildState::Ready
         };
-        if before.iter().all(up) {
-            self.advance(n, Event::Start, now).await;
+        let before = self.children.get(..n).unwrap_or_default();
+        before.iter().all(up).then_some(n)
+    }
+
+    /// Until when a first start must have reached the venue, once all are ready.
+    fn settles_by(&self) -> Option<BootMs> {
+        if self.settled || self.given_up.is_some() {
+            return None;
         }
+        let gateway = self
+            .children
+            .iter()
+            .find(|child| child.process == Process::Gateway)?;
+        let ready = gateway.lifecycle.state() == ChildState::Ready;
+        ready.then(|| gateway.lifecycle.since().after(FIRST_CONTACT_MS).after(1))
     }
 
     /// A first start proves itself by reaching the venue, or is given up with a sentence.
@@ -226,8 +261,18 @@ impl House {
         };
         let process = child.process;
         match report {
-            Report::Prepared(generation) if child.lifecycle.state() == ChildState::Starting => {
-                child.send(&Order::Commit(generation));
+            Report::Prepared(generation)
+                if child.lifecycle.state() == ChildState::Starting
+                    || child.catching_up == Some(generation) =>
+            {
+                if generation == self.beginning.generation {
+                    child.send(&Order::Commit(generation));
+                } else {
+                    // A reload went by meanwhile.
+                    child.catching_up = child.catching_up.map(|_| self.beginning.generation);
+                    let prepare = self.prepare_of(self.beginning.generation);
+                    self.send_to(&[process], &prepare);
+                }
             }
             Report::Prepared(generation) => {
                 let next = self.edits.prepared(process, generation, now);
@@ -242,27 +287,26 @@ impl House {
                 child.failing = Some(refused.reason);
                 child.send(&Order::Stop(Empty {}));
             }
+            Report::Refused(refused) if child.catching_up == Some(refused.generation) => {
+                let (generation, reason) = (refused.generation, refused.reason);
+                tracing::error!("{process} cannot follow {generation}: {reason}; it starts anew");
+                child.kill();
+            }
             Report::Refused(refused) => {
-                let next = self
-                    .edits
-                    .refused(process, refused.generation, &refused.reason);
+                let (generation, reason) = (refused.generation, &refused.reason);
+                let next = self.edits.refused(process, generation, reason);
                 self.follow(next);
             }
             Report::Applied(generation) => {
                 child.generation = Some(generation);
+                child.catching_up = None;
                 let next = self.edits.applied(process, generation, now);
                 self.follow(next);
             }
             Report::Ready(_) => {
                 tracing::info!("{process} is ready");
-                let behind = child.generation != Some(self.beginning.generation);
                 self.advance(n, Event::Ready, now).await;
-                if behind && self.edits.is_idle() {
-                    // A reload went by while it was starting: end it, it starts into the new one.
-                    if let Some(child) = self.children.get(n) {
-                        child.kill();
-                    }
-                }
+                self.let_catch_up();
             }
             Report::Heartbeat(beat) => {
                 if child.alive(beat, now) {
@@ -276,143 +320,20 @@ impl House {
         }
     }
 
-    /// Lets an event into a child's life and does what follows.
-    async fn advance(&mut self, n: usize, event: Event, now: BootMs) {
-        let Some(child) = self.children.get_mut(n) else {
+    /// Whoever became ready into an older generation, because a reload went by while it started,
+    /// is asked to follow.
+    pub(crate) fn let_catch_up(&mut self) {
+        if !self.edits.is_idle() {
             return;
-        };
-        for action in child.on(event, now) {
-            self.act(n, action, now).await;
         }
-    }
-
-    async fn act(&mut self, n: usize, action: Action, now: BootMs) {
-        let Some(child) = self.children.get(n) else {
-            return;
-        };
-        let process = child.process;
-        let context = Context::new().with("process", process);
-        match action {
-            Action::Spawn => self.spawn(n, now).await,
-            Action::AskToStop if process == Process::Bot => child.terminate(),
-            Action::AskToStop => child.send(&Order::Stop(Empty {})),
-            Action::Kill => {
-                tracing::warn!("{process} does not answer; it is killed");
-                child.kill();
-            }
-            Action::Down(why) => {
-                self.alerting
-                    .raise(Tag::ProcessDown, &format!("{process} {why}"), context);
-            }
-            Action::Up => {
-                let message = format!("{process} is ready again");
-                let warning = protocol::Severity::Warning;
-                self.alerting
-                    .raise_as(Tag::ProcessDown, warning, &message, context);
-            }
-            Action::GivenUp(why) => {
-                let why = child
-                    .failing
-                    .as_ref()
-                    .map_or(why.clone(), |said| format!("{why}: {said}"));
-                self.alerting
-                    .raise(Tag::ProcessDown, &format!("{process} {why}"), context);
+        let generation = self.beginning.generation;
+        let prepare = self.prepare_of(generation);
+        for child in &mut self.children {
+            if child.votes() && child.generation != Some(generation) {
+                child.catching_up = Some(generation);
+                child.send(&prepare);
             }
         }
-    }
-
-    async fn spawn(&mut self, n: usize, now: BootMs) {
-        let started = self.try_spawn(n, now).await;
-        if let Err(error) = started {
-            tracing::error!("child {n} could not be started: {error}");
-            if let Some(child) = self.children.get_mut(n) {
-                child.failing = Some(error.to_string());
-                // The pause that follows needs no action but its own end.
-                drop(child.on(Event::SpawnFailed, now));
-            }
-        }
-    }
-
-    async fn try_spawn(&mut self, n: usize, now: BootMs) -> std::io::Result<()> {
-        let order = self.order_for(n)?;
-        let process = order.process;
-        let mut spawned = self.spawner.spawn(order).await?;
-        tracing::info!(pid = spawned.pid, "{process} started");
-        let level = if process == Process::Bot {
-            Level::Info
-        } else {
-            Level::Warn
-        };
-        for end in spawned.output.drain(..) {
-            read_output(process, end, level, self.writer.clone())?;
-        }
-        if let Some(log) = spawned.log.take() {
-            read_records(process, log, self.writer.clone())?;
-        }
-        let prepare = self.prepare_of(self.beginning.generation);
-        let news = self.news.clone();
-        let Some(child) = self.children.get_mut(n) else {
-            return Ok(());
-        };
-        child.started(spawned, now, &news)?;
-        child.send(&prepare);
-        if process == Process::Bot {
-            self.children
-                .get_mut(n)
-                .map(|child| child.on(Event::Ready, now));
-        }
-        Ok(())
-    }
-
-    fn order_for(&mut self, n: usize) -> std::io::Result<spawn::Order> {
-        let deployment = &self.beginning.deployment;
-        let generation = deployment.generation_file(self.beginning.generation);
-        let new_session = std::mem::take(&mut self.new_session);
-        let child = self
-            .children
-            .get(n)
-            .ok_or_else(|| std::io::Error::other("no such child"))?;
-        let mut arguments = Vec::new();
-        let mut environment = BTreeMap::new();
-        let program = match child.process {
-            Process::AlertForwarder => spawn::sibling("perps-alerts")?,
-            Process::Gateway => spawn::sibling("perps-gateway")?,
-            Process::RiskGuard => {
-                if new_session {
-                    arguments.push("--new-session".to_owned());
-                }
-                spawn::sibling("perps-guard")?
-            }
-            Process::Bot | Process::Supervisor => {
-                let bot = &self.beginning.config.bot;
-                environment.clone_from(&bot.environment);
-                let path = |path: PathBuf| path.display().to_string();
-                environment.insert(
-                    "PERPS_GATEWAY_SOCKET".to_owned(),
-                    path(deployment.gateway_socket()),
-                );
-                environment.insert("PERPS_CONFIG".to_owned(), path(generation));
-                arguments.push("--become-bot".to_owned());
-                arguments.push(std::process::id().to_string());
-                arguments.extend(bot_command(&bot.command));
-                std::env::current_exe()?
-            }
-        };
-        if child.process != Process::RiskGuard {
-            self.new_session = new_session;
-        }
-        let listener = child
-            .listener
-            .as_ref()
-            .map(std::os::unix::net::UnixListener::try_clone);
-        Ok(spawn::Order {
-            process: child.process,
-            program,
-            arguments,
-            environment,
-            dir: deployment.dir().to_owned(),
-            listener: listener.transpose()?,
-        })
     }
 
     pub(crate) fn prepare_of(&self, generation: Generation) -> Order {
@@ -453,16 +374,4 @@ impl House {
             .iter()
             .position(|child| child.process == process && child.is_of(life))
     }
-}
-
-/// The bot's command line; a bare name that stands beside our own programs means that one.
-fn bot_command(command: &[String]) -> Vec<String> {
-    let mut command = command.to_vec();
-    if let Some(program) = command.first_mut()
-        && !program.contains('/')
-        && let Ok(path) = spawn::sibling(program)
-    {
-        *program = path.display().to_string();
-    }
-    command
 }
