@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use exchange_sim::clock;
 use exchange_sim::http::{App, Keys, Limits, serve};
-use exchange_sim::matching::AccountKind;
+use exchange_sim::matching::{AccountKind, FAITHFUL, MOST};
 use exchange_sim::prices::{Pace, read_bars};
 use exchange_sim::sim::{Options, Sim};
 use money::{Amount, Ratio};
@@ -24,7 +24,8 @@ const BEAT: Duration = Duration::from_millis(20);
 /// Most that an account may begin with, in settle coin.
 const MAX_BALANCE: u32 = 1_000_000_000;
 
-/// A simulated Zoomex exchange for tests and demos. Speaks the REST API on a loopback port.
+/// A simulated Zoomex exchange for tests and demos. Speaks the REST API and the streams on a loopback
+/// port.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -40,6 +41,9 @@ struct Arguments {
     /// Speed of the market: 1 is real time, 60 makes a minute candle last a second, 0 freezes.
     #[arg(long, default_value = "1")]
     speed: Ratio,
+    /// How many instruments there are: BTCUSDT, ETHUSDT, SOLUSDT, then made-up ones.
+    #[arg(long, default_value_t = FAITHFUL, value_parser = symbols)]
+    symbols: usize,
     /// Wallet balance at the start, in USDT.
     #[arg(long, default_value = "10000")]
     balance: Amount,
@@ -105,6 +109,7 @@ fn exchange(arguments: &Arguments) -> anyhow::Result<App> {
             Account::Unified => AccountKind::Unified,
             Account::Classic => AccountKind::Classic,
         },
+        symbols: arguments.symbols,
         bars: arguments.bars.as_deref().map(read_bars).transpose()?,
     };
     let keys = Keys {
@@ -113,6 +118,13 @@ fn exchange(arguments: &Arguments) -> anyhow::Result<App> {
     };
     let sim = Sim::new(options, clock::wall());
     Ok(App::new(sim, Limits::new(arguments.rate_limit), keys))
+}
+
+fn symbols(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|count| (1..=MOST).contains(count))
+        .ok_or_else(|| format!("1 to {MOST}"))
 }
 
 async fn beat(app: &App) {

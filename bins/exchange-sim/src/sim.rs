@@ -5,9 +5,10 @@ use money::Decimal;
 use crate::candles::Candles;
 use crate::faults::Faults;
 use crate::matching::{
-    AccountKind, Instrument, MarketId, Moment, Quote, Refusal, Setup, Venue, catalogue, parameter,
+    AccountKind, FAITHFUL, Instrument, MarketId, Moment, Quote, Refusal, Setup, Venue, catalogue,
+    parameter,
 };
-use crate::prices::{Bar, Pace, Tape};
+use crate::prices::{Bar, Pace, Past, Tape};
 use crate::prints::Prints;
 
 /// The instrument that replayed bars are for.
@@ -24,6 +25,8 @@ pub struct Options {
     pub balance: Decimal,
     /// The account's type.
     pub account: AccountKind,
+    /// How many instruments there are.
+    pub symbols: usize,
     /// Bars to replay as BTCUSDT; made-up prices without any.
     pub bars: Option<Vec<Bar>>,
 }
@@ -45,18 +48,11 @@ pub struct Sim {
 impl Sim {
     /// An exchange that begins at that wall time.
     pub fn new(options: Options, wall: Moment) -> Self {
-        let instruments = catalogue();
+        let instruments = catalogue(options.symbols);
         let tapes: Vec<Tape> = instruments
             .iter()
-            .zip(1_u64..)
-            .map(|(instrument, n)| {
-                tape(
-                    &options,
-                    instrument,
-                    options.seed.wrapping_mul(31) ^ n,
-                    wall,
-                )
-            })
+            .enumerate()
+            .map(|(n, instrument)| tape(&options, n, instrument, wall))
             .collect();
         let mut sim = Self {
             venue: fresh_venue(&options, instruments, wall),
@@ -151,7 +147,7 @@ impl Sim {
         self.advance(wall);
         self.faults = Faults::default();
         self.skew_ms = 0;
-        self.venue = fresh_venue(&self.options, catalogue(), wall);
+        self.venue = fresh_venue(&self.options, catalogue(self.options.symbols), wall);
         for tape in &mut self.tapes {
             tape.pin(None, wall.ms());
         }
@@ -166,14 +162,17 @@ impl Sim {
     }
 }
 
-fn tape(options: &Options, instrument: &Instrument, seed: u64, wall: Moment) -> Tape {
+fn tape(options: &Options, n: usize, instrument: &Instrument, wall: Moment) -> Tape {
     let (pace, tick, now_ms) = (options.pace, instrument.tick, wall.ms());
+    let seed = options.seed.wrapping_mul(31) ^ (n as u64 + 1);
+    // Many instruments are there to be streamed: a short past keeps them cheap.
+    let past = if n < FAITHFUL { Past::Years } else { Past::Day };
     let bars = options
         .bars
         .clone()
         .filter(|_| instrument.symbol == REPLAYED);
-    bars.and_then(|bars| Tape::replayed(pace, tick, bars, seed, now_ms))
-        .unwrap_or_else(|| Tape::made(pace, tick, instrument.start_price, seed, now_ms))
+    bars.and_then(|bars| Tape::replayed(pace, tick, bars, seed, past, now_ms))
+        .unwrap_or_else(|| Tape::made(pace, tick, instrument.start_price, seed, past, now_ms))
 }
 
 fn fresh_venue(options: &Options, instruments: Vec<Instrument>, wall: Moment) -> Venue {

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use money::{Amount, Price, Qty};
+use money::{Amount, Price, Qty, Ratio};
 use protocol::{Side, Symbol};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,6 +24,8 @@ pub struct SimSpec {
     pub account: &'static str,
     /// Ctrl-C in the terminal does not reach it; whoever started it sees the signal and ends it last.
     pub outlives_ctrl_c: bool,
+    /// How many instruments there are.
+    pub symbols: u32,
 }
 
 impl Default for SimSpec {
@@ -34,6 +36,7 @@ impl Default for SimSpec {
             balance: 10_000,
             account: "unified",
             outlives_ctrl_c: false,
+            symbols: 3,
         }
     }
 }
@@ -71,6 +74,8 @@ pub struct Ledger {
     pub executions: Vec<Value>,
     /// Every closed-PnL row, oldest first.
     pub closed_pnl: Vec<Value>,
+    /// Every funding fee, oldest first.
+    pub funding: Vec<Value>,
 }
 
 /// One order of the ledger, as far as judging it needs.
@@ -122,6 +127,8 @@ impl Sim {
                 &spec.seed.to_string(),
                 "--balance",
                 &spec.balance.to_string(),
+                "--symbols",
+                &spec.symbols.to_string(),
             ])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -181,12 +188,46 @@ impl Sim {
         size: Qty,
         entry: Price,
     ) -> Result<(), PlayError> {
-        let side = match side {
-            Side::Buy => "Buy",
-            Side::Sell => "Sell",
+        self.place(symbol, side, size, entry, 0)
+    }
+
+    /// Makes a leg of hedge mode from nowhere: the long one or the short one.
+    pub fn leg(
+        &self,
+        symbol: Symbol,
+        side: Side,
+        size: Qty,
+        entry: Price,
+    ) -> Result<(), PlayError> {
+        let slot = match side {
+            Side::Buy => 1,
+            Side::Sell => 2,
         };
-        let body = json!({ "symbol": symbol, "side": side, "size": size, "avgPrice": entry });
-        self.post("/sim/position", &body)
+        self.place(symbol, side, size, entry, slot)
+    }
+
+    /// Charges funding on the positions of a symbol; at a positive rate longs pay.
+    pub fn funding(&self, symbol: Symbol, rate: Ratio) -> Result<(), PlayError> {
+        self.post("/sim/funding", &json!({ "symbol": symbol, "rate": rate }))
+    }
+
+    /// Takes so much of a position (all of it if absent) by auto-deleveraging.
+    pub fn deleverage(&self, symbol: Symbol, size: Option<Qty>) -> Result<(), PlayError> {
+        self.post("/sim/adl", &json!({ "symbol": symbol, "size": size }))
+    }
+
+    /// Resets the streams whose path ends so (all if absent), and refuses new ones for so many ms.
+    pub fn drop_streams(
+        &self,
+        path: Option<&'static str>,
+        refuse_ms: i64,
+    ) -> Result<(), PlayError> {
+        self.fault_streams("drop_ws", path, refuse_ms)
+    }
+
+    /// Leaves those streams open, but silent for good.
+    pub fn mute_streams(&self, path: Option<&'static str>) -> Result<(), PlayError> {
+        self.fault_streams("mute_ws", path, 0)
     }
 
     /// Moves money in or out.
@@ -208,6 +249,43 @@ impl Sim {
             }
         }
         self.post("/sim/fault", &body)
+    }
+
+    fn place(
+        &self,
+        symbol: Symbol,
+        side: Side,
+        size: Qty,
+        entry: Price,
+        slot: u8,
+    ) -> Result<(), PlayError> {
+        let side = match side {
+            Side::Buy => "Buy",
+            Side::Sell => "Sell",
+        };
+        let body = json!({
+            "symbol": symbol,
+            "side": side,
+            "size": size,
+            "avgPrice": entry,
+            "positionIdx": slot,
+        });
+        self.post("/sim/position", &body)
+    }
+
+    fn fault_streams(
+        &self,
+        kind: &'static str,
+        path: Option<&'static str>,
+        ms: i64,
+    ) -> Result<(), PlayError> {
+        self.fault(&Fault {
+            kind,
+            path,
+            count: 1,
+            ms: Some(ms),
+            code: None,
+        })
     }
 
     fn post(&self, path: &str, body: &Value) -> Result<(), PlayError> {

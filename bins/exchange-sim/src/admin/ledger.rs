@@ -6,16 +6,20 @@ use money::Decimal;
 use serde_json::{Value, json};
 
 use crate::matching::{
-    ClosedRow, EquityMark, Execution, Order, Placement, Transfer, Venue, stop_word,
+    ClosedRow, EquityMark, Execution, Funding, Order, Placement, Transfer, Venue, stop_word,
 };
 
 /// The whole ledger.
 pub(crate) fn ledger(venue: &Venue) -> Value {
     json!({
         "orders": rows(venue.orders(), |order| order_row(venue, order)),
-        "executions": rows(venue.executions(), |execution| execution_row(venue, execution)),
+        "executions": venue
+            .executions()
+            .iter()
+            .filter_map(|execution| execution_row(venue, execution))
+            .collect::<Vec<Value>>(),
         "closedPnl": rows(venue.closed(), |row| closed_row(venue, row)),
-        "funding": [],
+        "funding": rows(venue.funding(), |funding| funding_row(venue, funding)),
         "transfers": rows(venue.transfers(), transfer_row),
         "placements": rows(venue.placements(), |placed| placement_row(venue, placed)),
         "equity": rows(venue.equity_marks(), equity_row),
@@ -54,21 +58,38 @@ fn order_row(venue: &Venue, order: &Order) -> Value {
     })
 }
 
-fn execution_row(venue: &Venue, execution: &Execution) -> Value {
-    let order = venue.order(execution.order);
-    json!({
+/// An execution of an order; funding has a list of its own.
+fn execution_row(venue: &Venue, execution: &Execution) -> Option<Value> {
+    let order = venue.order(execution.order?);
+    Some(json!({
         "execId": execution.id,
         "orderId": order.id,
         "orderLinkId": order.link_id,
         "symbol": symbol(venue, execution.market),
         "side": execution.side.word(),
-        "execType": "Trade",
+        "execType": execution.kind.word(),
         "price": text(execution.price),
         "qty": text(execution.qty),
         "fee": text(execution.fee),
         "feeRate": text(execution.fee_rate),
         "isMaker": execution.is_maker,
         "closedSize": text(execution.closed),
+        "time": execution.at.ms(),
+    }))
+}
+
+fn funding_row(venue: &Venue, funding: &Funding) -> Value {
+    let execution = &venue.executions()[funding.execution];
+    json!({
+        "execId": execution.id,
+        "symbol": symbol(venue, execution.market),
+        "positionIdx": funding.position_idx,
+        "side": execution.side.word(),
+        "size": text(execution.qty),
+        "markPrice": text(execution.price),
+        "rate": text(funding.rate),
+        "fee": text(execution.fee),
+        "walletBalance": text(funding.balance),
         "time": execution.at.ms(),
     })
 }
@@ -81,6 +102,7 @@ fn closed_row(venue: &Venue, row: &ClosedRow) -> Value {
         "symbol": symbol(venue, row.market),
         "side": row.side.word(),
         "closedSize": text(row.closed),
+        "execType": row.kind.word(),
         "cumEntryValue": text(row.entry_value),
         "cumExitValue": text(row.exit_value),
         "fees": text(row.fees),
@@ -101,6 +123,7 @@ fn transfer_row(transfer: &Transfer) -> Value {
 fn placement_row(venue: &Venue, placed: &Placement) -> Value {
     json!({
         "symbol": symbol(venue, placed.market),
+        "positionIdx": placed.position_idx,
         "side": placed.side.word(),
         "size": text(placed.size),
         "avgPrice": text(placed.average),

@@ -12,7 +12,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use axum::routing::{get, post};
-use money::{Amount, Price, Qty};
+use money::{Amount, Price, Qty, Ratio};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -29,6 +29,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/sim/ledger", get(read_ledger))
         .route("/sim/price", post(price))
         .route("/sim/position", post(position))
+        .route("/sim/funding", post(funding))
+        .route("/sim/adl", post(adl))
         .route("/sim/fault", post(fault))
         .route("/sim/transfer", post(transfer))
         .route("/sim/reset", post(reset))
@@ -48,6 +50,22 @@ struct PositionRequest {
     side: String,
     size: Value,
     avg_price: Value,
+    #[serde(default)]
+    position_idx: u8,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FundingRequest {
+    symbol: String,
+    rate: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AdlRequest {
+    symbol: String,
+    size: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -105,7 +123,32 @@ async fn position(State(app): State<Arc<App>>, body: Bytes) -> Response<Body> {
         let now = shared.sim.advance(clock::wall());
         let venue = &mut shared.sim.venue;
         let id = venue.market_id(&request.symbol)?;
-        venue.place_position(id, side, size.get(), average.get(), now)
+        let held = (side, size.get(), average.get());
+        venue.place_position(id, request.position_idx, held, now)
+    }))
+}
+
+async fn funding(State(app): State<Arc<App>>, body: Bytes) -> Response<Body> {
+    answer(parse(&body).and_then(|request: FundingRequest| {
+        let rate = number(&request.rate, "rate", Ratio::parse)?;
+        let mut shared = app.shared();
+        let now = shared.sim.advance(clock::wall());
+        let id = shared.sim.venue.market_id(&request.symbol)?;
+        shared.sim.venue.charge_funding(id, rate.get(), now)
+    }))
+}
+
+async fn adl(State(app): State<Arc<App>>, body: Bytes) -> Response<Body> {
+    answer(parse(&body).and_then(|request: AdlRequest| {
+        let size = request
+            .size
+            .as_ref()
+            .map(|value| number(value, "size", Qty::parse))
+            .transpose()?;
+        let mut shared = app.shared();
+        let now = shared.sim.advance(clock::wall());
+        let id = shared.sim.venue.market_id(&request.symbol)?;
+        shared.sim.venue.deleverage(id, size.map(Qty::get), now)
     }))
 }
 

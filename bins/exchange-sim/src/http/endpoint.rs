@@ -59,6 +59,7 @@ endpoints! {
     Tickers GET "/market/tickers" Open market::tickers,
     Klines GET "/market/kline" Open market::klines,
     OrderBook GET "/market/orderbook" Open market::order_book,
+    RecentTrades GET "/market/recent-trade" Open market::recent_trades,
     CreateOrder POST "/order/create" Signed orders::create,
     AmendOrder POST "/order/amend" Signed orders::amend,
     CancelOrder POST "/order/cancel" Signed orders::cancel,

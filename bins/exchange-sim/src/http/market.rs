@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::app::Call;
 use crate::matching::{Market, MarketId, Refusal, Side, parameter};
-use crate::rows::{candle_row, instrument_row, ticker_row};
+use crate::rows::{candle_row, instrument_row, print_row, ticker_row};
 
 #[expect(clippy::unnecessary_wraps, reason = "every endpoint has this shape")]
 pub(crate) fn time(call: &mut Call<'_>) -> Answer {
@@ -75,6 +75,21 @@ pub(crate) fn order_book(call: &mut Call<'_>) -> Answer {
         "ts": call.now.ms(),
         "u": call.now.ms() / 100,
     }))
+}
+
+pub(crate) fn recent_trades(call: &mut Call<'_>) -> Answer {
+    call.params.need_linear()?;
+    let id = call.sim.venue.market_id(call.params.need("symbol")?)?;
+    let limit = call.params.limit(500, 1_000)?;
+    let instrument = &call.sim.venue.market(id).instrument;
+    let rows: Vec<Value> = call
+        .sim
+        .prints()
+        .newest_first(id)
+        .take(limit)
+        .map(|print| print_row(instrument, print))
+        .collect();
+    Ok(json!({"category": "linear", "list": rows}))
 }
 
 /// Rows of the symbol asked for, or of all.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::app::Call;
 use crate::matching::parameter;
-use crate::rows::position_row;
+use crate::rows::position_rows;
 
 pub(crate) fn list(call: &mut Call<'_>) -> Answer {
     call.params.need_linear()?;
@@ -13,12 +13,12 @@ pub(crate) fn list(call: &mut Call<'_>) -> Answer {
     let rows: Vec<Value> = match (call.params.get("symbol"), call.params.get("settleCoin")) {
         (Some(symbol), _) => {
             let id = venue.market_id(symbol)?;
-            vec![position_row(venue, id)]
+            position_rows(venue, id)
         }
         (None, Some("USDT")) => venue
             .markets()
-            .filter(|(_, market)| !market.position.is_flat())
-            .map(|(id, _)| position_row(venue, id))
+            .filter(|(_, market)| market.positions().next().is_some())
+            .flat_map(|(id, _)| position_rows(venue, id))
             .collect(),
         (None, Some(_)) => Vec::new(),
         (None, None) => return Err(parameter("symbol or settleCoin missing")),

@@ -47,10 +47,7 @@ impl Venue {
         let equity = self.balance + unrealised;
         let position_margin = self.markets().map(|(id, _)| self.position_margin(id)).sum();
         let order_margin = self.markets().map(|(id, _)| self.order_margin(id)).sum();
-        let maintenance_margin = self
-            .markets()
-            .map(|(_, market)| market.position.entry_value * market.instrument.maintenance)
-            .sum();
+        let maintenance_margin = self.maintenance_margin();
         let base = match self.account {
             AccountKind::Unified => equity,
             // A classic wallet lends nothing against profits that are not realised.
@@ -73,10 +70,20 @@ impl Venue {
         self.balance + self.unrealised()
     }
 
-    /// Initial margin that one position binds: its entry value over the leverage.
+    /// Initial margin that the positions of one instrument bind: their entry value over the leverage.
     pub fn position_margin(&self, id: MarketId) -> Decimal {
         let market = self.market(id);
-        (market.position.entry_value / market.leverage).round_dp(8)
+        let values: Decimal = market.positions().map(|(_, held)| held.entry_value).sum();
+        (values / market.leverage).round_dp(8)
+    }
+
+    /// Maintenance margin of all positions: the equity below which they are liquidated.
+    pub(super) fn maintenance_margin(&self) -> Decimal {
+        self.markets
+            .iter()
+            .flat_map(|market| market.positions().map(move |(_, held)| (market, held)))
+            .map(|(market, held)| held.entry_value * market.instrument.maintenance)
+            .sum()
     }
 
     /// Sets the leverage of an instrument.
@@ -149,8 +156,8 @@ impl Venue {
     fn unrealised(&self) -> Decimal {
         self.markets
             .iter()
-            .filter(|market| !market.position.is_flat())
-            .map(|market| market.position.unrealised(market.quote.mark))
+            .flat_map(|market| market.positions().map(move |(_, held)| (market, held)))
+            .map(|(market, held)| held.unrealised(market.quote.mark))
             .sum()
     }
 

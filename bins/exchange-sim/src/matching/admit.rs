@@ -3,8 +3,8 @@
 use money::Decimal;
 
 use super::{
-    Brackets, Closing, Instrument, MIN_NOTIONAL, MarketId, Moment, NewOrder, Order, OrderType,
-    Quote, Refusal, Side, Status, StopKind, TimeInForce, Venue, parameter,
+    Brackets, Closing, ExecKind, Instrument, MIN_NOTIONAL, MarketId, Moment, NewOrder, Order,
+    OrderType, Quote, Refusal, Side, Status, StopKind, TimeInForce, Venue, parameter,
 };
 
 /// Active orders allowed for one symbol.
@@ -89,6 +89,7 @@ impl Venue {
             reduce_only: new.reduce_only,
             close_on_trigger: new.close_on_trigger,
             stop_kind: conditional.then_some(StopKind::Stop),
+            kind: ExecKind::Trade,
             trigger: new.trigger,
             brackets: new.brackets,
             status: if conditional {

@@ -4,8 +4,8 @@ use money::Decimal;
 
 use super::admit::{base_price, check_brackets};
 use super::{
-    Brackets, Change, Closing, Event, MarketId, Moment, Order, OrderNo, OrderType, Refusal, Side,
-    Status, StopKind, TimeInForce, Trigger, TriggerBy, Venue, parameter,
+    Brackets, Change, Event, MarketId, Moment, Order, OrderNo, Refusal, Side, Status, StopKind,
+    Trigger, TriggerBy, Venue, parameter,
 };
 
 /// A change of a position's take profit and stop loss.
@@ -175,33 +175,13 @@ impl Venue {
     ) -> Order {
         let order_id = self.ids.next();
         let market = self.market(id);
+        let position = &market.position;
+        let (side, last) = (position.side.opposite(), market.quote.last);
         Order {
-            id: order_id,
-            link_id: String::new(),
-            market: id,
-            side: market.position.side.opposite(),
-            order_type: OrderType::Market,
-            time_in_force: TimeInForce::Ioc,
-            price: None,
-            qty: market.position.size,
-            filled: Decimal::ZERO,
-            filled_value: Decimal::ZERO,
-            fees: Decimal::ZERO,
-            reduce_only: true,
-            close_on_trigger: true,
             stop_kind: Some(kind),
             trigger: Some(trigger),
-            brackets: Brackets::default(),
             status: Status::Untriggered,
-            reject_reason: "EC_NoError",
-            cancel_type: "UNKNOWN",
-            last_on_created: market.quote.last,
-            received: now,
-            created: now,
-            updated: now,
-            closing: Closing::default(),
-            executions: Vec::new(),
-            finished_as: None,
+            ..Order::of_the_venue(order_id, id, side, position.size, last, now)
         }
     }
 }

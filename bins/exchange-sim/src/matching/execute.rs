@@ -3,8 +3,8 @@
 use money::Decimal;
 
 use super::{
-    Event, Execution, Instrument, MAKER_FEE, MarketId, Moment, OrderNo, Quote, Side, Status,
-    StopKind, TAKER_FEE, TimeInForce, Venue,
+    Event, ExecKind, Execution, Instrument, MAKER_FEE, MarketId, Moment, OrderNo, Quote, Side,
+    Status, StopKind, TAKER_FEE, TimeInForce, Venue,
 };
 
 /// Levels of the made-up book on each side. What a taker does not find in them it does not get.
@@ -168,7 +168,7 @@ impl Venue {
         found.min(wanted)
     }
 
-    fn rest_or_end(&mut self, no: OrderNo, now: Moment) {
+    pub(super) fn rest_or_end(&mut self, no: OrderNo, now: Moment) {
         let order = &self.orders[no.0];
         if order.status.is_final() {
             return;
@@ -203,10 +203,22 @@ impl Venue {
     }
 
     /// Books one execution.
-    fn fill(&mut self, no: OrderNo, price: Decimal, qty: Decimal, is_maker: bool, now: Moment) {
-        let fee_rate = if is_maker { MAKER_FEE } else { TAKER_FEE };
-        let fee = price * qty * fee_rate;
+    pub(super) fn fill(
+        &mut self,
+        no: OrderNo,
+        price: Decimal,
+        qty: Decimal,
+        is_maker: bool,
+        now: Moment,
+    ) {
         let order = &mut self.orders[no.0];
+        let fee_rate = match order.kind {
+            // Whoever is deleveraged pays for the price alone.
+            ExecKind::Adl => Decimal::ZERO,
+            ExecKind::Trade | ExecKind::Funding | ExecKind::Bust if is_maker => MAKER_FEE,
+            ExecKind::Trade | ExecKind::Funding | ExecKind::Bust => TAKER_FEE,
+        };
+        let fee = price * qty * fee_rate;
         let id = order.market;
         let first = order.filled.is_zero();
         let market = &mut self.markets[id.0];
@@ -229,7 +241,9 @@ impl Venue {
         self.balance += shift.gross - fee;
         let execution = Execution {
             id: self.ids.next(),
-            order: no,
+            kind: order.kind,
+            order: Some(no),
+            order_id: order.id.clone(),
             market: id,
             side: order.side,
             price,

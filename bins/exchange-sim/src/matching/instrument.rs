@@ -50,63 +50,6 @@ pub const TAKER_FEE: Decimal = Decimal::from_parts(6, 0, 0, false, 4);
 /// Fee of an execution that made liquidity, as a fraction of its value.
 pub const MAKER_FEE: Decimal = Decimal::from_parts(1, 0, 0, false, 4);
 
-/// The three contracts of the simulated venue.
-pub fn catalogue() -> Vec<Instrument> {
-    vec![
-        Instrument {
-            symbol: "BTCUSDT".to_owned(),
-            base_coin: "BTC".to_owned(),
-            tick: Decimal::new(10, 2),
-            lot: Decimal::new(1, 3),
-            min_qty: Decimal::new(1, 3),
-            max_qty: Decimal::new(1_190_000, 3),
-            max_market_qty: Decimal::new(500_000, 3),
-            max_price: Decimal::new(199_999_980, 2),
-            max_leverage: Decimal::new(10_000, 2),
-            market_band: Decimal::new(3, 2),
-            maintenance: Decimal::new(5, 3),
-            depth: Decimal::new(3_000, 3),
-            level_ticks: 5,
-            launch_ms: 1_585_526_400_000,
-            start_price: Decimal::new(6_500_000, 2),
-        },
-        Instrument {
-            symbol: "ETHUSDT".to_owned(),
-            base_coin: "ETH".to_owned(),
-            tick: Decimal::new(1, 2),
-            lot: Decimal::new(1, 2),
-            min_qty: Decimal::new(1, 2),
-            max_qty: Decimal::new(724_000, 2),
-            max_market_qty: Decimal::new(360_000, 2),
-            max_price: Decimal::new(19_999_998, 2),
-            max_leverage: Decimal::new(10_000, 2),
-            market_band: Decimal::new(5, 2),
-            maintenance: Decimal::new(5, 3),
-            depth: Decimal::new(40_00, 2),
-            level_ticks: 5,
-            launch_ms: 1_603_065_600_000,
-            start_price: Decimal::new(320_000, 2),
-        },
-        Instrument {
-            symbol: "SOLUSDT".to_owned(),
-            base_coin: "SOL".to_owned(),
-            tick: Decimal::new(10, 3),
-            lot: Decimal::new(1, 1),
-            min_qty: Decimal::new(1, 1),
-            max_qty: Decimal::new(797_700, 1),
-            max_market_qty: Decimal::new(277_800, 1),
-            max_price: Decimal::new(1_999_998, 3),
-            max_leverage: Decimal::new(7_500, 2),
-            market_band: Decimal::new(5, 2),
-            maintenance: Decimal::new(1, 2),
-            depth: Decimal::new(4_000, 1),
-            level_ticks: 1,
-            launch_ms: 1_634_169_600_000,
-            start_price: Decimal::new(180_000, 3),
-        },
-    ]
-}
-
 /// Prices of one instrument at one moment. The best bid is the last price, the best ask one tick
 /// above it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -24,10 +24,13 @@ mod account;
 mod admit;
 mod amend;
 mod brackets;
+mod catalogue;
 mod execute;
 mod instrument;
+mod liquidation;
 mod moment;
 mod order;
+mod outside;
 mod position;
 mod records;
 mod refusal;
@@ -36,14 +39,17 @@ mod words;
 
 pub use account::Wallet;
 pub use brackets::StopChange;
-pub use instrument::{Instrument, MAKER_FEE, MIN_NOTIONAL, MarketId, Quote, TAKER_FEE, catalogue};
+pub use catalogue::{FAITHFUL, MOST, catalogue};
+pub use instrument::{Instrument, MAKER_FEE, MIN_NOTIONAL, MarketId, Quote, TAKER_FEE};
 pub use moment::Moment;
 pub use order::{Amendment, Brackets, Change, Closing, NewOrder, Order, OrderNo, Trigger};
 pub use position::{Position, Shift};
-pub use records::{ClosedRow, EquityMark, Event, Execution, Placement, Transfer, stop_word};
+pub use records::{
+    ClosedRow, EquityMark, Event, Execution, Funding, Placement, Transfer, stop_word,
+};
 pub use refusal::Refusal;
 pub use venue::{CancelScope, Market, Setup, Venue};
-pub use words::{AccountKind, OrderType, Side, Status, StopKind, TimeInForce, TriggerBy};
+pub use words::{AccountKind, ExecKind, OrderType, Side, Status, StopKind, TimeInForce, TriggerBy};
 
 pub(crate) use records::Ids;
 pub(crate) use refusal::parameter;

@@ -2,7 +2,9 @@
 
 use money::{Decimal, Price, Qty};
 
-use super::{MarketId, Moment, OrderType, Side, Status, StopKind, TimeInForce, TriggerBy};
+use super::{
+    ExecKind, MarketId, Moment, OrderType, Side, Status, StopKind, TimeInForce, TriggerBy,
+};
 
 /// Index of an order in the order in which they were accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -202,6 +204,8 @@ pub struct Order {
     pub close_on_trigger: bool,
     /// What makes it conditional.
     pub stop_kind: Option<StopKind>,
+    /// What its executions are of.
+    pub kind: ExecKind,
     /// When it fires.
     pub trigger: Option<Trigger>,
     /// Attached take profit and stop loss.
@@ -246,6 +250,46 @@ pub struct Closing {
 }
 
 impl Order {
+    /// A market order that the venue makes to close (part of) a position.
+    pub(super) fn of_the_venue(
+        id: String,
+        market: MarketId,
+        side: Side,
+        qty: Decimal,
+        last: Decimal,
+        now: Moment,
+    ) -> Self {
+        Self {
+            id,
+            link_id: String::new(),
+            market,
+            side,
+            order_type: OrderType::Market,
+            time_in_force: TimeInForce::Ioc,
+            price: None,
+            qty,
+            filled: Decimal::ZERO,
+            filled_value: Decimal::ZERO,
+            fees: Decimal::ZERO,
+            reduce_only: true,
+            close_on_trigger: true,
+            stop_kind: None,
+            kind: ExecKind::Trade,
+            trigger: None,
+            brackets: Brackets::default(),
+            status: Status::New,
+            reject_reason: "EC_NoError",
+            cancel_type: "UNKNOWN",
+            last_on_created: last,
+            received: now,
+            created: now,
+            updated: now,
+            closing: Closing::default(),
+            executions: Vec::new(),
+            finished_as: None,
+        }
+    }
+
     /// What can still execute.
     pub fn leaves(&self) -> Decimal {
         if self.status.is_final() {

@@ -3,22 +3,26 @@
 use money::Decimal;
 
 use super::order::OrderNo;
-use super::{MarketId, Moment, OrderType, Side, StopKind};
+use super::{ExecKind, MarketId, Moment, OrderType, Side, StopKind};
 
 /// One execution of one order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Execution {
     /// The venue's id.
     pub id: String,
-    /// The order that executed.
-    pub order: OrderNo,
+    /// What it is of.
+    pub kind: ExecKind,
+    /// The order that executed; `None` for funding.
+    pub order: Option<OrderNo>,
+    /// That order's id; one of its own for funding.
+    pub order_id: String,
     /// Instrument.
     pub market: MarketId,
-    /// Side.
+    /// Side; for funding, the position's.
     pub side: Side,
-    /// Price.
+    /// Price; for funding, the mark price.
     pub price: Decimal,
-    /// Quantity.
+    /// Quantity; for funding, the position's.
     pub qty: Decimal,
     /// Fee in settle coin, positive when paid.
     pub fee: Decimal,
@@ -51,6 +55,8 @@ pub struct ClosedRow {
     pub qty: Decimal,
     /// Quantity that it closed.
     pub closed: Decimal,
+    /// What closed it.
+    pub kind: ExecKind,
     /// What that quantity was worth at entry.
     pub entry_value: Decimal,
     /// What it was worth at exit.
@@ -80,11 +86,26 @@ pub struct Transfer {
     pub at: Moment,
 }
 
+/// A funding fee of one position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Funding {
+    /// Its execution, as an index into the venue's list.
+    pub execution: usize,
+    /// Slot of the position.
+    pub position_idx: u8,
+    /// Fee as a fraction of the position's value, positive when longs pay.
+    pub rate: Decimal,
+    /// Wallet balance after it.
+    pub balance: Decimal,
+}
+
 /// A position that was set from outside, without an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placement {
     /// Instrument.
     pub market: MarketId,
+    /// Slot: 0 for the one-way position, 1 and 2 for the legs of hedge mode.
+    pub position_idx: u8,
     /// Direction.
     pub side: Side,
     /// Size; zero took the position away.

@@ -5,17 +5,17 @@ use std::collections::{BTreeSet, HashMap};
 use money::Decimal;
 
 use super::order::OrderNo;
-use super::records::{EquityMark, Ids, Transfer};
+use super::records::{EquityMark, Funding, Ids, Transfer};
 use super::{
     AccountKind, ClosedRow, Event, Execution, Instrument, MarketId, Moment, NewOrder, Order,
     Placement, Position, Quote, Refusal, Side, Status, StopKind, parameter,
 };
 
-/// Most that one transfer may move, in settle coin: keeps all sums far from overflow.
-const MAX_TRANSFER: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
-
 /// Leverage of every instrument at first, as a new account has it.
 const FIRST_LEVERAGE: Decimal = Decimal::TEN;
+
+/// Funding rate of every instrument at first.
+const FIRST_FUNDING_RATE: Decimal = Decimal::from_parts(1, 0, 0, false, 4);
 
 /// How many finished orders `/order/realtime` still answers for.
 const RECENT_FINISHED: usize = 500;
@@ -44,10 +44,24 @@ pub struct Market {
     pub quote: Quote,
     /// Leverage set.
     pub leverage: Decimal,
+    /// Funding rate last charged, or to be charged next.
+    pub funding_rate: Decimal,
     /// The one-way position.
     pub position: Position,
+    /// The long and the short leg of hedge mode. Nothing trades them: they are there to be found.
+    pub legs: [Position; 2],
     /// Open orders, oldest first.
     pub(super) open: BTreeSet<OrderNo>,
+}
+
+impl Market {
+    /// Every position that is not flat, with its slot.
+    pub fn positions(&self) -> impl Iterator<Item = (u8, &Position)> {
+        let legs = (1_u8..).zip(&self.legs);
+        std::iter::once((0, &self.position))
+            .chain(legs)
+            .filter(|(_, position)| !position.is_flat())
+    }
 }
 
 /// Which open orders `cancel_all` is for.
@@ -75,8 +89,9 @@ pub struct Venue {
     finished: usize,
     pub(super) executions: Vec<Execution>,
     pub(super) closed: Vec<ClosedRow>,
-    transfers: Vec<Transfer>,
-    placements: Vec<Placement>,
+    pub(super) funding: Vec<Funding>,
+    pub(super) transfers: Vec<Transfer>,
+    pub(super) placements: Vec<Placement>,
     equity_marks: Vec<EquityMark>,
     pub(super) balance: Decimal,
     pub(super) realised: Decimal,
@@ -93,7 +108,9 @@ impl Venue {
             .map(|instrument| Market {
                 quote: Quote::flat(instrument.start_price),
                 leverage: FIRST_LEVERAGE,
+                funding_rate: FIRST_FUNDING_RATE,
                 position: Position::flat(setup.now),
+                legs: [Position::flat(setup.now), Position::flat(setup.now)],
                 open: BTreeSet::new(),
                 instrument,
             })
@@ -113,6 +130,7 @@ impl Venue {
             finished: 0,
             executions: Vec::new(),
             closed: Vec::new(),
+            funding: Vec::new(),
             transfers: Vec::new(),
             placements: Vec::new(),
             equity_marks: Vec::new(),
@@ -195,6 +213,11 @@ impl Venue {
     /// Every row of closed PnL, oldest first.
     pub fn closed(&self) -> &[ClosedRow] {
         &self.closed
+    }
+
+    /// Every funding fee, oldest first.
+    pub fn funding(&self) -> &[Funding] {
+        &self.funding
     }
 
     /// Every transfer, oldest first.
@@ -295,63 +318,7 @@ impl Venue {
                 | Status::Triggered => {}
             }
         }
-    }
-
-    /// Moves money in, or out where negative.
-    pub fn transfer(&mut self, amount: Decimal, now: Moment) -> Result<(), Refusal> {
-        if amount.abs() > MAX_TRANSFER || (self.balance + amount).abs() > MAX_TRANSFER {
-            return Err(parameter(format!(
-                "amount {amount} is beyond {MAX_TRANSFER}"
-            )));
-        }
-        self.balance += amount;
-        self.transfers.push(Transfer {
-            amount,
-            balance: self.balance,
-            at: now,
-        });
-        self.tell(Event::Wallet);
-        self.mark_equity(now);
-        Ok(())
-    }
-
-    /// Sets a position from nowhere, in place of any that is there: no order, no execution, no fee.
-    /// Size zero takes it away.
-    pub fn place_position(
-        &mut self,
-        market: MarketId,
-        side: Side,
-        size: Decimal,
-        average: Decimal,
-        now: Moment,
-    ) -> Result<(), Refusal> {
-        let instrument = &self.markets[market.0].instrument;
-        if size.is_sign_negative() || size > instrument.max_qty || !instrument.on_lot(size) {
-            return Err(parameter(format!("size {size} invalid")));
-        }
-        if average <= Decimal::ZERO || average > instrument.max_price {
-            return Err(parameter(format!("avgPrice {average} invalid")));
-        }
-        self.drop_brackets(market, now);
-        let position = &mut self.markets[market.0].position;
-        *position = Position {
-            side,
-            size,
-            entry_value: size * average,
-            realised: position.realised,
-            ..Position::flat(now)
-        };
-        self.placements.push(Placement {
-            market,
-            side,
-            size,
-            average,
-            at: now,
-        });
-        self.tell(Event::Position(market));
-        self.settle_reducers(market, None, now);
-        self.mark_equity(now);
-        Ok(())
+        self.liquidate_if_due(now);
     }
 
     /// Writes the account's worth down, if it has changed.
@@ -407,6 +374,7 @@ impl Venue {
                 order_type: order.order_type,
                 qty: order.qty,
                 closed: closing.qty,
+                kind: order.kind,
                 entry_value: closing.entry_value,
                 exit_value: closing.exit_value,
                 order_price: order.price.unwrap_or_else(|| order.average()),

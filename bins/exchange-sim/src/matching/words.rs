@@ -109,6 +109,20 @@ words! {
 }
 
 words! {
+    /// What an execution is of.
+    ExecKind {
+        /// A trade.
+        Trade = "Trade",
+        /// A funding fee; no order, no quantity moves.
+        Funding = "Funding",
+        /// The venue took over a position that the account could no longer carry.
+        Bust = "BustTrade",
+        /// The venue took a position for another account's sake (auto-deleveraging).
+        Adl = "AdlTrade",
+    }
+}
+
+words! {
     /// Which of the venue's account types the one account is.
     AccountKind {
         /// The trading account; account-wide fields are filled.

@@ -23,6 +23,18 @@ const LAYERS: [(i64, i64, i64); 4] = [
     (1_440, 1_512_000, 1_440),
 ];
 
+/// How far back the past reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    /// Days of minutes, years of days.
+    Years,
+    /// A day and an hour of minutes, for every interval up to an hour.
+    Day,
+}
+
+/// The one layer of a short past.
+const DAY: [(i64, i64, i64); 1] = [(1, 1_500, 60)];
+
 /// A bar of the past with its place: how many minutes it spans and when it began.
 pub(super) struct PastBar {
     pub(super) minutes: i64,
@@ -34,6 +46,7 @@ pub(super) struct PastBar {
 pub(super) fn past(
     seed: u64,
     price: Decimal,
+    reach: Past,
     until_minute: i64,
     on_tick: impl Fn(Decimal) -> Decimal,
 ) -> Vec<PastBar> {
@@ -41,7 +54,11 @@ pub(super) fn past(
     let mut bars = Vec::new();
     let mut close = price;
     let mut end = until_minute;
-    for (minutes, reach, multiple) in LAYERS {
+    let layers = match reach {
+        Past::Years => &LAYERS[..],
+        Past::Day => &DAY[..],
+    };
+    for &(minutes, reach, multiple) in layers {
         let first = (until_minute - reach).div_euclid(multiple) * multiple;
         // The first layer may begin anywhere; the others end on their own grid already.
         while end - minutes >= first {

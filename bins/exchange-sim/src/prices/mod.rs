@@ -13,4 +13,5 @@ mod tape;
 
 pub use bars::{Bar, BarsError, read_bars};
 pub use generator::Generator;
+pub use history::Past;
 pub use tape::{Due, Pace, PaceError, Tape};

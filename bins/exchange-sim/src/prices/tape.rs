@@ -3,7 +3,7 @@
 use money::Decimal;
 use thiserror::Error;
 
-use super::history::past;
+use super::history::{Past, past};
 use super::{Bar, Generator};
 use crate::candles::Candles;
 
@@ -99,9 +99,16 @@ pub struct Tape {
 
 impl Tape {
     /// A tape of made-up prices.
-    pub fn made(pace: Pace, tick: Decimal, start: Decimal, seed: u64, now_ms: i64) -> Self {
+    pub fn made(
+        pace: Pace,
+        tick: Decimal,
+        start: Decimal,
+        seed: u64,
+        past: Past,
+        now_ms: i64,
+    ) -> Self {
         let path = Path::Made(Generator::new(seed, start));
-        Self::begin(pace, tick, path, start, seed, now_ms)
+        Self::begin(pace, tick, (path, start), seed, past, now_ms)
     }
 
     /// A tape of replayed bars; `None` without any. The first bar begins with the next whole
@@ -111,6 +118,7 @@ impl Tape {
         tick: Decimal,
         bars: Vec<Bar>,
         seed: u64,
+        past: Past,
         now_ms: i64,
     ) -> Option<Self> {
         let start = bars.first()?.open;
@@ -118,7 +126,7 @@ impl Tape {
             first_minute: now_ms.div_euclid(pace.minute_ms) + 1,
             bars,
         };
-        Some(Self::begin(pace, tick, path, start, seed, now_ms))
+        Some(Self::begin(pace, tick, (path, start), seed, past, now_ms))
     }
 
     /// The price now.
@@ -164,15 +172,16 @@ impl Tape {
     fn begin(
         pace: Pace,
         tick: Decimal,
-        path: Path,
-        start: Decimal,
+        (path, start): (Path, Decimal),
         seed: u64,
+        reach: Past,
         now_ms: i64,
     ) -> Self {
         let start = on_tick(start, tick);
         let minute = now_ms.div_euclid(pace.minute_ms);
         let mut candles = Candles::new(pace.minute_ms);
-        for past in past(seed ^ 0x5eed, start, minute, |price| on_tick(price, tick)) {
+        let to_tick = |price| on_tick(price, tick);
+        for past in past(seed ^ 0x5eed, start, reach, minute, to_tick) {
             candles.past(past.start_minute, past.minutes, &past.bar);
         }
         candles.trade(now_ms, start, Decimal::ZERO);

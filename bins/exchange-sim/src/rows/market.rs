@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::text;
 use crate::candles::Candle;
 use crate::matching::{Instrument, MIN_NOTIONAL, MarketId, Moment, Side};
+use crate::prints::Print;
 use crate::sim::Sim;
 
 /// Ms between two funding times.
@@ -83,7 +84,7 @@ pub(crate) fn ticker_row(sim: &Sim, id: MarketId, now: Moment) -> Value {
         "openInterestValue": (interest * quote.mark).round_dp(2).to_string(),
         "turnover24h": turnover.to_string(),
         "volume24h": volume.to_string(),
-        "fundingRate": "0.0001",
+        "fundingRate": market.funding_rate.to_string(),
         "nextFundingTime": next_funding.to_string(),
         "fundingIntervalHour": "8",
         "fundingCap": "0.005",
@@ -134,5 +135,32 @@ pub(crate) fn kline_row(
         "turnover": text(candle.turnover),
         "confirm": confirm,
         "timestamp": now.ms(),
+    })
+}
+
+/// A trade of everybody as the list has it.
+pub(crate) fn print_row(instrument: &Instrument, print: &Print) -> Value {
+    json!({
+        "execId": print.id(),
+        "symbol": instrument.symbol,
+        "price": instrument.price_text(print.price),
+        "size": instrument.qty_text(print.qty),
+        "side": print.side.word(),
+        "time": print.at.ms().to_string(),
+        "isBlockTrade": false,
+    })
+}
+
+/// A trade of everybody as its stream has it.
+pub(crate) fn streamed_print(instrument: &Instrument, print: &Print) -> Value {
+    json!({
+        "T": print.at.ms(),
+        "s": instrument.symbol,
+        "S": print.side.word(),
+        "v": instrument.qty_text(print.qty),
+        "p": instrument.price_text(print.price),
+        "L": if print.side == Side::Buy { "PlusTick" } else { "MinusTick" },
+        "i": print.id(),
+        "BT": false,
     })
 }

@@ -8,11 +8,13 @@ mod orders;
 mod positions;
 mod wallet;
 
-pub(crate) use market::{candle_row, instrument_row, kline_row, ticker_row};
+pub(crate) use market::{
+    candle_row, instrument_row, kline_row, print_row, streamed_print, ticker_row,
+};
 pub(crate) use orders::{
     closed_row, execution_row, order_row, streamed_execution, streamed_order, with_capitals,
 };
-pub(crate) use positions::{position_row, streamed_position};
+pub(crate) use positions::{position_rows, streamed_positions};
 pub(crate) use wallet::{coin_row, wallet_row};
 
 use money::Decimal;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::text;
 use crate::dialect::Dialect;
 use crate::matching::{
-    ClosedRow, Execution, Instrument, Order, StopKind, TriggerBy, Venue, stop_word,
+    ClosedRow, ExecKind, Execution, Instrument, Order, StopKind, TriggerBy, Venue, stop_word,
 };
 
 /// What a streamed order leaves empty where it does not apply.
@@ -126,7 +126,7 @@ pub(crate) fn execution_row(
                 fields.insert("closedSize".to_owned(), bare_number(execution.closed));
             }
             Dialect::Bybit => {
-                let link_id = venue.order(execution.order).link_id.as_str();
+                let link_id = order_of(venue, execution).map_or("", |order| &order.link_id);
                 fields.insert("orderLinkId".to_owned(), link_id.into());
             }
         }
@@ -136,12 +136,14 @@ pub(crate) fn execution_row(
 
 /// An execution as its stream has it.
 pub(crate) fn streamed_execution(venue: &Venue, n: usize, execution: &Execution) -> Value {
-    let order = venue.order(execution.order);
+    let order = order_of(venue, execution);
     let mut row = plain_execution(venue, n, execution);
     if let Value::Object(fields) = &mut row {
         fields.insert("category".to_owned(), "linear".into());
-        fields.insert("orderLinkId".to_owned(), order.link_id.as_str().into());
-        let stop = order.stop_kind.map_or("UNKNOWN", StopKind::word);
+        let link_id = order.map_or("", |order| &order.link_id);
+        fields.insert("orderLinkId".to_owned(), link_id.into());
+        let stop = order.and_then(|order| order.stop_kind);
+        let stop = stop.map_or("UNKNOWN", StopKind::word);
         fields.insert("stopOrderType".to_owned(), stop.into());
         if execution.closed.is_zero() {
             fields.insert("closedSize".to_owned(), "".into());
@@ -150,24 +152,29 @@ pub(crate) fn streamed_execution(venue: &Venue, n: usize, execution: &Execution)
     row
 }
 
+fn order_of<'a>(venue: &'a Venue, execution: &Execution) -> Option<&'a Order> {
+    execution.order.map(|no| venue.order(no))
+}
+
 fn plain_execution(venue: &Venue, n: usize, execution: &Execution) -> Value {
-    let order = venue.order(execution.order);
+    let order = order_of(venue, execution);
     let instrument = &venue.market(execution.market).instrument;
+    let price = order.and_then(|order| order.price);
     json!({
         "symbol": instrument.symbol,
-        "orderId": order.id,
+        "orderId": execution.order_id,
         "side": execution.side.word(),
-        "orderPrice": order.price.map_or_else(String::new, |price| instrument.price_text(price)),
-        "orderQty": instrument.qty_text(order.qty),
+        "orderPrice": price.map_or_else(String::new, |price| instrument.price_text(price)),
+        "orderQty": order.map_or_else(String::new, |order| instrument.qty_text(order.qty)),
         "leavesQty": instrument.qty_text(execution.leaves),
-        "createType": "",
-        "orderType": order.order_type.word(),
-        "stopOrderType": stop_word(order.stop_kind),
+        "createType": create_type(execution.kind),
+        "orderType": order.map_or("UNKNOWN", |order| order.order_type.word()),
+        "stopOrderType": stop_word(order.and_then(|order| order.stop_kind)),
         "execFee": text(execution.fee),
         "execId": execution.id,
         "execPrice": instrument.price_text(execution.price),
         "execQty": instrument.qty_text(execution.qty),
-        "execType": "Trade",
+        "execType": execution.kind.word(),
         "execValue": text(execution.price * execution.qty),
         "execTime": execution.at.ms().to_string(),
         "isMaker": execution.is_maker,
@@ -176,6 +183,15 @@ fn plain_execution(venue: &Venue, n: usize, execution: &Execution) -> Value {
         "closedSize": text(execution.closed),
         "seq": n.to_string(),
     })
+}
+
+/// Who made the order: empty, as published, for everything but what the venue forces.
+const fn create_type(kind: ExecKind) -> &'static str {
+    match kind {
+        ExecKind::Trade | ExecKind::Funding => "",
+        ExecKind::Bust => "CreateByLiq",
+        ExecKind::Adl => "CreateByAdl_PassThrough",
+    }
 }
 
 /// A row of closed PnL. Zoomex's `createdTime` is in nanoseconds, as published.
@@ -200,7 +216,7 @@ pub(crate) fn closed_row(dialect: Dialect, venue: &Venue, row: &ClosedRow) -> Va
         "orderPrice": text(row.order_price),
         "closedSize": text(row.closed),
         "avgExitPrice": text((row.exit_value / row.closed).round_dp(8)),
-        "execType": "Trade",
+        "execType": row.kind.word(),
         "fillCount": row.fills.to_string(),
         "cumExitValue": text(row.exit_value),
     })

@@ -4,13 +4,30 @@ use money::Decimal;
 use serde_json::{Value, json};
 
 use super::text;
-use crate::matching::{AccountKind, MarketId, Venue};
+use crate::matching::{AccountKind, MarketId, Position, Venue};
 
-/// A position as the list has it.
-pub(crate) fn position_row(venue: &Venue, id: MarketId) -> Value {
+/// The positions of one instrument as the list has them: the one-way position, flat or not; in its
+/// place, if it is flat, the legs of hedge mode that are not.
+pub(crate) fn position_rows(venue: &Venue, id: MarketId) -> Vec<Value> {
     let market = venue.market(id);
-    let (position, instrument) = (&market.position, &market.instrument);
-    let (take_profit, stop_loss) = venue.brackets(id);
+    let rows: Vec<Value> = market
+        .positions()
+        .map(|(slot, position)| position_row(venue, id, slot, position))
+        .collect();
+    if rows.is_empty() {
+        return vec![position_row(venue, id, 0, &market.position)];
+    }
+    rows
+}
+
+fn position_row(venue: &Venue, id: MarketId, slot: u8, position: &Position) -> Value {
+    let market = venue.market(id);
+    let instrument = &market.instrument;
+    let (take_profit, stop_loss) = match slot {
+        0 => venue.brackets(id),
+        _ => (None, None),
+    };
+    let margin = (position.entry_value / market.leverage).round_dp(8);
     let stop = |price: Option<Decimal>| {
         price.map_or_else(|| "0.00".to_owned(), |price| instrument.price_text(price))
     };
@@ -22,7 +39,7 @@ pub(crate) fn position_row(venue: &Venue, id: MarketId) -> Value {
     };
     let maintenance = position.entry_value * instrument.maintenance;
     json!({
-        "positionIdx": 0,
+        "positionIdx": slot,
         "riskId": 1,
         "riskLimitValue": "2000000",
         "symbol": instrument.symbol,
@@ -35,12 +52,12 @@ pub(crate) fn position_row(venue: &Venue, id: MarketId) -> Value {
         "autoAddMargin": 0,
         "adlRankIndicator": if position.is_flat() { 0 } else { 2 },
         "leverage": text(market.leverage),
-        "positionBalance": text(venue.position_margin(id)),
+        "positionBalance": text(margin),
         "markPrice": instrument.price_text(market.quote.mark),
         "liqPrice": "",
         "bustPrice": "",
         "positionMM": text(maintenance),
-        "positionIM": text(venue.position_margin(id)),
+        "positionIM": text(margin),
         "tpslMode": "Full",
         "takeProfit": stop(take_profit),
         "stopLoss": stop(stop_loss),
@@ -52,11 +69,11 @@ pub(crate) fn position_row(venue: &Venue, id: MarketId) -> Value {
     })
 }
 
-/// A position as its stream has it: the entry price goes by another name, and a stop that is not
+/// The same as their stream has them: the entry price goes by another name, and a stop that is not
 /// there by another zero.
-pub(crate) fn streamed_position(venue: &Venue, id: MarketId) -> Value {
-    let mut row = position_row(venue, id);
-    if let Value::Object(fields) = &mut row {
+pub(crate) fn streamed_positions(venue: &Venue, id: MarketId) -> Vec<Value> {
+    let mut rows = position_rows(venue, id);
+    for fields in rows.iter_mut().filter_map(Value::as_object_mut) {
         if let Some(entry) = fields.remove("avgPrice") {
             fields.insert("entryPrice".to_owned(), entry);
         }
@@ -67,5 +84,5 @@ pub(crate) fn streamed_position(venue: &Venue, id: MarketId) -> Value {
             }
         }
     }
-    row
+    rows
 }

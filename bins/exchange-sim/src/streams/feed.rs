@@ -10,8 +10,8 @@ use super::book::Book;
 use super::hub::ListenerId;
 use super::topic::{Form, PublicTopic};
 use crate::candles::Candle;
-use crate::matching::{MarketId, Moment, Side};
-use crate::rows::{kline_row, ticker_row};
+use crate::matching::{MarketId, Moment};
+use crate::rows::{kline_row, streamed_print, ticker_row};
 use crate::sim::Sim;
 
 /// A candle that did not change for so long is told once more.
@@ -258,23 +258,11 @@ impl Kline {
 
 fn trades(sim: &Sim, id: MarketId, from: u64) -> Vec<Value> {
     let instrument = &sim.venue.market(id).instrument;
-    sim.prints()
-        .newest_first(id)
+    let newest = sim.prints().newest_first(id);
+    let mut rows: Vec<Value> = newest
         .take_while(|print| print.no >= from)
-        .map(|print| {
-            json!({
-                "T": print.at.ms(),
-                "s": instrument.symbol,
-                "S": print.side.word(),
-                "v": instrument.qty_text(print.qty),
-                "p": instrument.price_text(print.price),
-                "L": if print.side == Side::Buy { "PlusTick" } else { "MinusTick" },
-                "i": print.id(),
-                "BT": false,
-            })
-        })
-        .collect::<Vec<_>>()
-        .into_iter()
-        .rev()
-        .collect()
+        .map(|print| streamed_print(instrument, print))
+        .collect();
+    rows.reverse();
+    rows
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::topic::PrivateTopic;
 use crate::matching::{Event, Ids, MarketId, Moment, OrderNo, Venue};
-use crate::rows::{coin_row, streamed_execution, streamed_order, streamed_position, wallet_row};
+use crate::rows::{coin_row, streamed_execution, streamed_order, streamed_positions, wallet_row};
 
 /// Rows of one message at most.
 const ROWS: usize = 50;
@@ -82,7 +82,7 @@ impl News {
             PrivateTopic::Position => self
                 .positions
                 .iter()
-                .map(|id| streamed_position(venue, *id))
+                .flat_map(|id| streamed_positions(venue, *id))
                 .collect(),
             PrivateTopic::Wallet if self.wallet => {
                 let (kind, wallet) = (venue.account(), venue.wallet());

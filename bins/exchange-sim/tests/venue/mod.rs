@@ -2,9 +2,10 @@
 //! exchange's published samples.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -91,6 +92,30 @@ impl Sim {
             "X-BAPI-API-KEY: sim-key\r\nX-BAPI-TIMESTAMP: {now}\r\nX-BAPI-RECV-WINDOW: 5000\r\nX-BAPI-SIGN: {sign}\r\n"
         );
         self.get(&format!("{prefix}{path}?{query}"), &headers).1
+    }
+
+    /// A signed POST.
+    pub(crate) fn signed_post(&self, path: &str, body: &Value) -> Value {
+        let (now, body) = (self.now(), body.to_string());
+        let sign = exchange::signing::rest_signature("sim-secret", now, "sim-key", 5000, &body);
+        let length = body.len();
+        let head = format!(
+            "POST /cloud/trade/v3{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+             X-BAPI-API-KEY: sim-key\r\nX-BAPI-TIMESTAMP: {now}\r\nX-BAPI-RECV-WINDOW: 5000\r\n\
+             X-BAPI-SIGN: {sign}\r\nContent-Length: {length}\r\n\r\n"
+        );
+        self.raw(&format!("{head}{body}")).1
+    }
+
+    /// Places an order in SOLUSDT.
+    pub(crate) fn create(&self, order: &Value) -> Value {
+        let mut body = json!({"category": "linear", "symbol": "SOLUSDT"});
+        for (key, value) in order.as_object().unwrap() {
+            body[key] = value.clone();
+        }
+        let answer = self.signed_post("/order/create", &body);
+        assert_eq!(answer["retCode"], 0, "{body}: {answer}");
+        answer
     }
 
     /// The venue's time.
@@ -255,15 +280,19 @@ pub(crate) fn run<T>(call: impl Future<Output = T>) -> T {
         .block_on(call)
 }
 
-/// One of the exchange's own samples; `None`, with a line that says so, where they are not at hand.
-pub(crate) fn published(sample: &str) -> Option<Value> {
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/zoomex/examples");
-    if !examples.is_dir() {
-        println!("SKIPPED: {sample}: the exchange's sample payloads are not here");
+/// The exchange's own samples by name; `None`, with a line that says so, where they are not at hand.
+pub(crate) fn samples() -> Option<BTreeMap<String, Value>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/zoomex/examples");
+    let Ok(files) = std::fs::read_dir(&folder) else {
+        println!("SKIPPED: the exchange's published samples are not at hand");
         return None;
-    }
-    let text = std::fs::read_to_string(examples.join(format!("{sample}.json"))).unwrap();
-    Some(serde_json::from_str(&text).unwrap())
+    };
+    let read = |path: PathBuf| {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let text = std::fs::read_to_string(path).unwrap();
+        (name, serde_json::from_str(&text).unwrap())
+    };
+    Some(files.map(|file| read(file.unwrap().path())).collect())
 }
 
 /// That a message has at least the published keys, with the published types of value.
