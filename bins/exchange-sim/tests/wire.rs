@@ -11,8 +11,8 @@
 mod venue;
 
 use exchange::AccountType;
-use money::Price;
-use protocol::venue::{Interval, OrderStatus};
+use money::{Amount, Price, Qty};
+use protocol::venue::{ExecKind, Interval, OrderStatus};
 use protocol::{OrderLinkId, Symbol, VenueMs};
 use venue::{Sim, buy};
 
@@ -63,10 +63,7 @@ fn a_round_trip_by_the_real_client() {
         let closed = reader.closed_trades(begun, until).await.unwrap();
         assert!(closed.len() == 1 && closed[0].pnl.get().is_sign_negative());
         let wallet = reader.wallet(AccountType::Unified, usdt).await.unwrap();
-        let expected = money::Amount::parse("10000")
-            .unwrap()
-            .plus(closed[0].pnl)
-            .unwrap();
+        let expected = Amount::parse("10000").unwrap().plus(closed[0].pnl).unwrap();
         assert_eq!(wallet.balance, expected);
     });
 }
@@ -175,4 +172,46 @@ fn faults_strike_as_documented() {
         403,
         "the ban stays"
     );
+}
+
+#[test]
+fn funding_deleveraging_and_hedge_legs_are_read_by_the_real_client() {
+    let sim = Sim::start(&["--symbols", "50"]);
+    let (reader, trader) = sim.client();
+    venue::run(async {
+        let (usdt, sol) = (
+            Symbol::new("USDT").unwrap(),
+            Symbol::new("SOLUSDT").unwrap(),
+        );
+        let begun = reader.sync_clock().await.unwrap();
+        assert_eq!(reader.instruments(usdt).await.unwrap().len(), 50);
+        let last = Symbol::new("CFXUSDT").unwrap();
+        let candles = reader.candles(last, Interval::M1, 50).await.unwrap();
+        assert_eq!(candles.len(), 50);
+        trader.create(&buy("pg-1")).await.unwrap();
+        sim.post("/sim/funding", r#"{"symbol":"SOLUSDT","rate":"0.001"}"#);
+        sim.post("/sim/adl", r#"{"symbol":"SOLUSDT","size":"0.5"}"#);
+        let until = VenueMs(begun.0 + 60_000);
+        let executions = reader.executions(begun, until).await.unwrap();
+        let kinds: Vec<ExecKind> = executions.iter().map(|execution| execution.kind).collect();
+        for kind in [ExecKind::Trade, ExecKind::Funding, ExecKind::Adl] {
+            assert!(kinds.contains(&kind), "{kind:?} in {kinds:?}");
+        }
+        let funding = executions.iter().find(|e| e.kind == ExecKind::Funding);
+        assert_eq!(funding.unwrap().fee, Amount::parse("0.2").unwrap());
+        let leg =
+            r#"{"symbol":"SOLUSDT","side":"Sell","size":"3","avgPrice":"101","positionIdx":2}"#;
+        sim.post("/sim/position", leg);
+        let held = reader.positions(usdt).await.unwrap();
+        let sizes: Vec<_> = held.iter().map(|one| (one.symbol, one.size)).collect();
+        let size = |text| Qty::parse(text).unwrap();
+        assert_eq!(sizes, [(sol, size("1.5")), (sol, size("3"))]);
+        // Down to where the account no longer carries it.
+        sim.post("/sim/transfer", r#"{"amount":"-9999"}"#);
+        let executions = reader.executions(begun, until).await.unwrap();
+        assert!(executions.iter().any(|e| e.kind == ExecKind::Bust));
+        let (_, ledger) = sim.get("/sim/ledger", "");
+        let rows = |list: &str| ledger[list].as_array().unwrap().len();
+        assert_eq!((rows("funding"), rows("executions")), (1, 3));
+    });
 }
