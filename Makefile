@@ -10,7 +10,7 @@ PROGRAMS := perps-supervisor perps-guard perps-gateway perps-alerts perps-bot pe
 COMMANDS := perps-supervisor perpsctl
 UNITS := perps.service perps@.service
 
-.PHONY: help build demo test test-systemd fmt lint drill bench soak reference install uninstall
+.PHONY: help build demo test test-systemd fmt lint drill bench soak reference install uninstall crash
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,6 +33,10 @@ lint: ## clippy, warnings are errors
 
 drill: build ## prove every limit on real processes (under 90 s)
 	@$(BIN)/perpsctl drill
+
+crash: ## the power-cut matrix and 1,000 kills of a guard under load, with their counts (about 3 min)
+	$(CARGO) test --package state --test power -- --nocapture
+	PERPS_KILLS=1000 $(CARGO) test --package perps-guard --test killing -- --nocapture
 
 bench: build ## measure against the floors; writes target/bench.json
 	$(CARGO) bench --package perps-guard --bench floors

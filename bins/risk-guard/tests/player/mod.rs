@@ -6,17 +6,22 @@
 #![allow(
     dead_code,
     unused_imports,
+    clippy::print_stdout,
     reason = "each test program uses a part of it"
 )]
 
+mod disk;
 mod peer;
 mod supervisor;
+mod tracer;
 mod venue;
 
 use std::time::{Duration, Instant};
 
+pub(crate) use disk::{Mounted, SmallDisk};
 pub(crate) use peer::Peer;
 pub(crate) use supervisor::{Supervisor, sigcont, sigstop};
+pub(crate) use tracer::Tracer;
 pub(crate) use venue::{exit, intent, long, observe, sync, sync_with};
 
 /// How long anything awaited may take.

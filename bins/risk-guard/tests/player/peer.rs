@@ -72,6 +72,16 @@ impl Peer {
         id
     }
 
+    /// Sends a request and gives back its id; `None` if the guard is gone.
+    pub(crate) fn try_send(&mut self, request: &GuardRequest) -> Option<u64> {
+        let id = self.next_id;
+        self.next_id += 1;
+        let mut bytes = Vec::new();
+        let deadline = boot_ms().after(60_000);
+        frame::write(Head::request(id, deadline), request, &mut bytes).unwrap();
+        self.stream.write_all(&bytes).ok().map(|()| id)
+    }
+
     /// Tells an observation.
     pub(crate) fn tell(&mut self, observe: Observe) {
         let mut bytes = Vec::new();

@@ -3,7 +3,9 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -25,6 +27,8 @@ pub(crate) struct Supervisor {
     listener: UnixListener,
     child: Option<Running>,
     log: Arc<Mutex<Vec<String>>>,
+    binary: PathBuf,
+    uid: Option<u32>,
 }
 
 struct Running {
@@ -54,6 +58,8 @@ impl Supervisor {
             listener,
             child: None,
             log: Arc::default(),
+            binary: PathBuf::from(env!("CARGO_BIN_EXE_perps-guard")),
+            uid: None,
         }
     }
 
@@ -81,6 +87,17 @@ impl Supervisor {
         assert!(applied, "ready before the config was applied");
     }
 
+    /// From here on guards run as a user that owns nothing.
+    pub(crate) fn as_nobody(&mut self) {
+        let copy = self.dir.join("perps-guard");
+        fs::copy(&self.binary, &copy).unwrap();
+        for path in [self.dir.clone(), self.dir.join("run"), copy.clone()] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        self.binary = copy;
+        self.uid = Some(65_534);
+    }
+
     /// Starts the guard and says nothing to it.
     #[allow(
         clippy::disallowed_methods,
@@ -93,7 +110,7 @@ impl Supervisor {
             parent_fd: fd,
             child_fd,
         };
-        let mut command = Command::new(env!("CARGO_BIN_EXE_perps-guard"));
+        let mut command = Command::new(&self.binary);
         command
             .args(arguments)
             .env(inherited::CONTROL_FD, "3")
@@ -107,6 +124,9 @@ impl Supervisor {
                 map(writer.into(), 5),
             ])
             .unwrap();
+        if let Some(uid) = self.uid {
+            command.uid(uid).gid(uid);
+        }
         let child = command.spawn().unwrap();
         drop(command);
         let log = Arc::clone(&self.log);
@@ -170,6 +190,12 @@ impl Supervisor {
     pub(crate) fn kill(&mut self) {
         let mut running = self.child.take().unwrap();
         running.child.kill().unwrap();
+        running.child.wait().unwrap();
+    }
+
+    /// Waits for the end of a guard that somebody has killed.
+    pub(crate) fn reap(&mut self) {
+        let mut running = self.child.take().unwrap();
         running.child.wait().unwrap();
     }
 
