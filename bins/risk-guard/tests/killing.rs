@@ -10,6 +10,7 @@
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
     reason = "a test may fail loudly, and its counts are worth seeing"
 )]
 
