@@ -199,7 +199,7 @@ fn load(gateway: &mut Peer, ledger: &mut Ledger, seed: &mut u64, round: u32) {
         let ended: Vec<ApprovalId> = ledger
             .open
             .keys()
-            .filter(|_| random(seed) % 8 != 0)
+            .filter(|_| !random(seed).is_multiple_of(8))
             .copied()
             .collect();
         let mut told = BTreeMap::new();
