@@ -23,6 +23,7 @@ use protocol::Process;
 fn main() -> anyhow::Result<ExitCode> {
     let mut inherited = Inherited::take()?;
     logging::begin(Process::AlertForwarder, inherited.log.take());
+    daemon::inherited::end_with_supervisor();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -125,8 +125,13 @@ async fn live(
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut beat = interval(HEARTBEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut settled = false;
     loop {
         let wake = gateway.turn();
+        // A first start is proven by this word; it does not wait for the next beat.
+        if gateway.settled() && !std::mem::replace(&mut settled, true) {
+            child.heartbeat(gateway.pulse(&gateway.waits()));
+        }
         if let Some(why) = gateway.fatal() {
             let why = why.to_owned();
             return Ok(fail(&mut child, &why));

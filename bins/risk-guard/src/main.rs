@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         }
     };
     logging::begin(Process::RiskGuard, inherited.log.take());
+    daemon::inherited::end_with_supervisor();
     match start::live(inherited, new_session) {
         Ok(code) => code,
         Err(problem) => {

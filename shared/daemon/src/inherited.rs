@@ -50,6 +50,17 @@ pub enum InheritedError {
     Taken,
 }
 
+/// Asks the kernel to end this process with the supervisor, even when it is stopped or stuck and
+/// sees no end of its channel. For those whose state is safe at any moment: a guard that lives on
+/// would keep the state from the next one. The supervisor spawns from a thread that never ends,
+/// since the signal is bound to that thread.
+pub fn end_with_supervisor() {
+    use nix::sys::{prctl, signal::Signal};
+    if let Err(error) = prctl::set_pdeathsig(Signal::SIGKILL) {
+        tracing::warn!("this process may outlive its supervisor: {error}");
+    }
+}
+
 impl Inherited {
     /// Takes what the supervisor has passed on; once in a process's life.
     pub fn take() -> Result<Self, InheritedError> {

@@ -11,11 +11,11 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// The folder of the running program; for a test or benchmark the one above its `deps`.
+    /// The folder of the running program; for a test, benchmark or example the one above.
     pub fn beside_this_program() -> Result<Self, PlayError> {
         let own = std::env::current_exe().map_err(PlayError::io("find the running program"))?;
         let folder = own.parent().unwrap_or(Path::new("."));
-        let dir = if folder.ends_with("deps") {
+        let dir = if folder.ends_with("deps") || folder.ends_with("examples") {
             folder.parent().unwrap_or(folder)
         } else {
             folder

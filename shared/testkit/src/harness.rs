@@ -37,12 +37,22 @@ pub struct HarnessSpec {
 pub struct Harness {
     binaries: Binaries,
     spec: HarnessSpec,
+    environment: Vec<(&'static str, String)>,
     supervisor: Child,
 }
 
 impl Harness {
     /// Writes the config and starts the supervisor; does not wait for anything.
     pub fn start(binaries: &Binaries, spec: HarnessSpec) -> Result<Self, PlayError> {
+        Self::start_within(binaries, spec, Vec::new())
+    }
+
+    /// The same, with more in the supervisor's environment.
+    pub fn start_within(
+        binaries: &Binaries,
+        spec: HarnessSpec,
+        environment: Vec<(&'static str, String)>,
+    ) -> Result<Self, PlayError> {
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -51,10 +61,11 @@ impl Harness {
         let config = spec.dir.join("perps.yaml");
         fs::write(&config, &spec.config)
             .map_err(PlayError::io(format!("write {}", config.display())))?;
-        let supervisor = spawn(binaries, &spec)?;
+        let supervisor = spawn(binaries, &spec, &environment)?;
         Ok(Self {
             binaries: binaries.clone(),
             spec,
+            environment,
             supervisor,
         })
     }
@@ -214,6 +225,19 @@ impl Harness {
         send(self.pid_of(process)?, signal)
     }
 
+    /// Sends a signal to the supervisor itself.
+    pub fn signal_supervisor(&self, signal: Signal) -> Result<(), PlayError> {
+        send(self.pid(), signal)
+    }
+
+    /// Asks the supervisor anything.
+    pub fn ask_supervisor(
+        &self,
+        request: &SupervisorRequest,
+    ) -> Result<SupervisorReply, PlayError> {
+        ask(&Deployment::at(self.dir()).supervisor_socket(), request)
+    }
+
     /// Stops everything in order and says how the supervisor ended.
     pub fn stop(&mut self) -> Result<ExitStatus, PlayError> {
         send(self.supervisor.id(), Signal::SIGTERM)?;
@@ -245,7 +269,7 @@ impl Harness {
 
     /// Starts the supervisor again in the same directory, after it has ended.
     pub fn restart(&mut self) -> Result<(), PlayError> {
-        self.supervisor = spawn(&self.binaries, &self.spec)?;
+        self.supervisor = spawn(&self.binaries, &self.spec, &self.environment)?;
         Ok(())
     }
 
@@ -270,7 +294,11 @@ impl Drop for Harness {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this room spawns the supervisor")]
-fn spawn(binaries: &Binaries, spec: &HarnessSpec) -> Result<Child, PlayError> {
+fn spawn(
+    binaries: &Binaries,
+    spec: &HarnessSpec,
+    environment: &[(&'static str, String)],
+) -> Result<Child, PlayError> {
     let stderr = spec.dir.join("supervisor.stderr");
     let words =
         File::create(&stderr).map_err(PlayError::io(format!("make {}", stderr.display())))?;
@@ -282,6 +310,7 @@ fn spawn(binaries: &Binaries, spec: &HarnessSpec) -> Result<Child, PlayError> {
         .args(&spec.arguments)
         .env("ZOOMEX_TESTNET_API_KEY", "sim-key")
         .env("ZOOMEX_TESTNET_API_SECRET", "sim-secret")
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(words)

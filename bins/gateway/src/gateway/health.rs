@@ -111,12 +111,17 @@ impl Gateway {
         }
     }
 
+    /// Whether the venue has been read through once in this life.
+    pub fn settled(&self) -> bool {
+        self.health.ever_synced
+    }
+
     /// A sign of life.
     pub fn pulse<'a>(&self, waiting_for: &'a str) -> Beat<'a> {
         Beat {
             progress: self.progress,
             waiting_for,
-            settled: self.health.ever_synced,
+            settled: self.settled(),
             standing: None,
         }
     }

@@ -28,28 +28,34 @@ pub(crate) fn run(dir: &Path, args: &Logs) -> Exit {
             deployment.log(process)
         }
     };
+    if args.follow {
+        return follow(&path, args.lines);
+    }
     match tail(&path, args.lines) {
-        Ok(lines) => out::lines(&lines),
-        Err(_) if args.follow => {}
+        Ok(lines) => {
+            out::lines(&lines);
+            Exit::Healthy
+        }
         Err(e) => {
             out::problem(&format!("{}: {e}", path.display()));
-            return Exit::Degraded;
+            Exit::Degraded
         }
-    }
-    if args.follow {
-        follow(&path)
-    } else {
-        Exit::Healthy
     }
 }
 
-fn follow(path: &Path) -> Exit {
+/// Shows the end of what there is and everything that comes: read by one reader, so that no line
+/// falls between the two.
+fn follow(path: &Path, last: usize) -> Exit {
     let mut follower = Follower::new(path);
-    let mut past = true;
+    let mut most = Some(last);
     loop {
         match follower.news() {
-            Ok(lines) if !past => out::lines(&lines),
-            Ok(_) => past = false,
+            Ok(lines) => {
+                let skipped = most
+                    .take()
+                    .map_or(0, |most| lines.len().saturating_sub(most));
+                out::lines(lines.get(skipped..).unwrap_or_default());
+            }
             Err(e) => {
                 out::problem(&format!("{}: {e}", path.display()));
                 return Exit::Degraded;

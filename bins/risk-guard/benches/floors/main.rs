@@ -12,6 +12,7 @@
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
+    clippy::disallowed_methods,
     reason = "a benchmark may fail loudly, and its times are no money"
 )]
 
@@ -21,6 +22,7 @@ mod measure;
 mod memory;
 #[path = "../../tests/player/mod.rs"]
 mod player;
+mod supervision;
 #[path = "../../../../shared/risk/tests/support/mod.rs"]
 mod support;
 
@@ -29,10 +31,11 @@ use measure::Row;
 /// An area's name, and what adds its lines to the table; the number divides its repetitions.
 type Area = (&'static str, fn(&mut Vec<Row>, usize));
 
-const AREAS: [Area; 3] = [
+const AREAS: [Area; 4] = [
     ("engine", engine::cases),
     ("authorise", authorise::cases),
     ("memory", memory::cases),
+    ("supervision", supervision::cases),
 ];
 
 fn main() {

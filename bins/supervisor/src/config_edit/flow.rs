@@ -18,8 +18,9 @@ impl House {
     /// The kernel, the clock or an operator says that the file may have changed.
     pub(crate) fn look(&mut self, hint: Hint) {
         if !self.edits.is_idle() {
-            // One edit at a time.
-            self.edits.look_again = true;
+            // One edit at a time; a save that was finished meanwhile stays finished.
+            let before = self.edits.look_again;
+            self.edits.look_again = before.max(Some(hint));
             return;
         }
         let seen = config_flow::look(&self.beginning.file);
@@ -47,8 +48,9 @@ impl House {
             return;
         }
         let due = self.edits.settling.deadline().is_some_and(|at| at <= now);
-        if std::mem::take(&mut self.edits.look_again) || due {
-            self.look(Hint::Unsettled);
+        let again = self.edits.look_again.take();
+        if let Some(hint) = again.or(due.then_some(Hint::Unsettled)) {
+            self.look(hint);
         }
     }
 

@@ -16,14 +16,14 @@ use protocol::status::{ConfigChange, ConfigStatus, HeldEdit};
 use protocol::supervisor::SupervisorReply;
 use protocol::{BootMs, Generation, Process};
 
-use crate::config_flow::{History, Next, Reload, Settling};
+use crate::config_flow::{Hint, History, Next, Reload, Settling};
 use crate::start::Beginning;
 
 /// The edits of the config file: seen, held, under way, refused.
 pub(crate) struct Edits {
     settling: Settling,
-    /// Something happened while an edit was under way: look when it is over.
-    look_again: bool,
+    /// What happened while an edit was under way: look when it is over.
+    look_again: Option<Hint>,
     under_way: Option<UnderWay>,
     held: Option<Held>,
     held_so_far: u64,
@@ -54,7 +54,7 @@ impl Edits {
     pub(crate) fn new(beginning: &Beginning, now: BootMs) -> Self {
         Self {
             settling: Settling::on(beginning.seen.clone()),
-            look_again: false,
+            look_again: None,
             under_way: None,
             held: None,
             held_so_far: 0,

@@ -11,13 +11,13 @@
 
 use protocol::BootMs;
 
-/// How a look at the file came about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a look at the file came about; the later says more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Hint {
-    /// A save has just been finished: closed after writing, or moved into place.
-    Finished,
     /// Something is going on; look when it has been quiet for a while.
     Unsettled,
+    /// A save has just been finished: closed after writing, or moved into place.
+    Finished,
 }
 
 /// What stands under the file's name now.

@@ -215,9 +215,12 @@ impl House {
         if self.settled || self.given_up.is_some() {
             return;
         }
+        // Whether the operator's own program stays up proves nothing about the harness.
+        let ours = |child: &&Child| child.process != Process::Bot;
         if let Some(child) = self
             .children
             .iter()
+            .filter(ours)
             .find(|c| c.lifecycle.state() == ChildState::Latched)
         {
             let why = child.failing.clone().unwrap_or_else(|| {
@@ -233,6 +236,7 @@ impl House {
         if self
             .children
             .iter()
+            .filter(ours)
             .any(|child| child.lifecycle.state() != ChildState::Ready)
         {
             return;

@@ -7,8 +7,11 @@
 )]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
+use std::path::Path;
+
 use money::{Price, Qty};
 use protocol::gateway::Placed;
+use protocol::status::ChildState;
 use protocol::{IntentId, Outcome, Process, Side, Symbol};
 use tempfile::TempDir;
 use testkit::{
@@ -28,18 +31,60 @@ pub struct Stage {
 impl Stage {
     /// A harness that has read the venue.
     pub fn ready(profile: &str) -> Self {
+        Self::ready_within(profile, Vec::new())
+    }
+
+    /// The same, with more in the supervisor's environment.
+    pub fn ready_within(profile: &str, environment: Vec<(&'static str, String)>) -> Self {
+        let mut stage = Self::begun(profile, environment, |_| true).unwrap();
+        stage.harness.await_synced().unwrap();
+        stage
+    }
+
+    /// A harness that has read the venue, whatever this process does.
+    pub fn ready_but(profile: &str, process: Process) -> Self {
+        let stage = Self::begun(profile, Vec::new(), |_| true).unwrap();
+        until(40, "all others to be ready", || {
+            let status = stage.harness.status().map_err(|e| e.to_string())?;
+            let mut others = status.children.iter().filter(|c| c.process != process);
+            let risk = stage.harness.risk().map_err(|e| e.to_string())?;
+            if others.all(|child| child.state == ChildState::Ready) && risk.synced {
+                Ok(())
+            } else {
+                Err(format!("{:?}", risk.waiting_for))
+            }
+        })
+        .unwrap();
+        stage
+    }
+
+    /// A harness that has read the venue, in a directory that was made ready for it; `None` if it
+    /// cannot be.
+    pub fn ready_on(profile: &str, prepare: impl FnOnce(&Path) -> bool) -> Option<Self> {
+        let mut stage = Self::begun(profile, Vec::new(), prepare)?;
+        stage.harness.await_synced().unwrap();
+        Some(stage)
+    }
+
+    fn begun(
+        profile: &str,
+        environment: Vec<(&'static str, String)>,
+        prepare: impl FnOnce(&Path) -> bool,
+    ) -> Option<Self> {
         let binaries = Binaries::beside_this_program().unwrap();
         let sim = Sim::start(&binaries, &SimSpec::default()).unwrap();
         sim.price(sol(), Some(price("100"))).unwrap();
         let dir = tempfile::Builder::new().prefix("e2e-").tempdir().unwrap();
+        if !prepare(dir.path()) {
+            return None;
+        }
         let spec = HarnessSpec {
             dir: dir.path().to_owned(),
             config: profile.replace("http://127.0.0.1:0", sim.url()),
             arguments: Vec::new(),
         };
-        let mut harness = Harness::start(&binaries, spec).unwrap();
-        harness.await_synced().unwrap();
-        Self { harness, sim, dir }
+        let harness = Harness::start_within(&binaries, spec, environment).unwrap();
+        Some(Self { harness, sim, dir })
     }
 
     pub fn bot(&self) -> BotPlayer {
