@@ -72,7 +72,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: Config,
     },
-    /// Step a journal through the engine again: are the decisions the recorded ones?
+    /// Step a journal through the engine again: are the decisions the recorded ones, and what would
+    /// other limits have done?
     Replay(Replay),
     /// Prove every limit on fresh harnesses of real processes against the simulated exchange.
     Drill(Drill),
@@ -336,6 +337,10 @@ pub(crate) struct Replay {
     /// A journal's directory, a segment, an archive, a state file, or a file of inputs, one JSON
     /// object a line (docs/replay.md).
     pub(crate) file: PathBuf,
+    /// What would the limits of this config have done? For a file of inputs that begins with no
+    /// start: the limits in force.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Stop before the first input later than this: UTC, as 2026-11-25T12:00:00Z, or milliseconds
     /// since 1970.
     #[arg(long, value_name = "TIME")]

@@ -9,6 +9,7 @@
 //!  journal, archive ──┐                       ┌─▶ the same answers and states: identical
 //!  plain lines ───────┴─▶ inputs ─▶ engine ───┤
 //!                                             └─▶ the first difference
+//!                          under other limits ──▶ what they would have refused, and its money
 //! ```
 //! The plain lines, with an example: `docs/replay.md`.
 
@@ -18,9 +19,12 @@ mod reader;
 mod report;
 mod run;
 mod source;
+mod what_if;
 
 pub use report::{
-    Check, Counts, Difference, Happened, Judged, Judgement, Report, Span, Trip, TripEnd,
+    Averted, Check, Counts, Difference, Happened, Judged, Judgement, Money, Report, Span, Trip,
+    TripEnd, WhatIfReport,
 };
 pub use run::{Options, replay};
 pub use source::{Source, SourceError};
+pub use what_if::ASSUMPTIONS;

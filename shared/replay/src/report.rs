@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use history::Told;
-use money::Qty;
+use money::{Amount, Qty};
 use protocol::status::RiskStatus;
 use protocol::{Generation, IntentId, Side, Symbol, Tag, VenueMs};
 use serde::Serialize;
@@ -23,6 +23,86 @@ pub struct Report {
     pub generations: Vec<(VenueMs, Generation)>,
     /// How things stood after the last input; `None` if there was none.
     pub status: Option<RiskStatus>,
+    /// What other limits would have done, if that was asked.
+    pub what_if: Option<WhatIfReport>,
+}
+
+/// What other limits would have done.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct WhatIfReport {
+    /// Orders that could open a position, that the recording approved and these limits refuse.
+    pub refused: Vec<Averted>,
+    /// Orders that could open a position, that the recording refused and these limits allow. They
+    /// are taken as not sent.
+    pub also_allowed: u64,
+    /// The decisions under these limits.
+    pub decisions: Counts,
+    /// Every trip under these limits, in the order of their beginnings.
+    pub trips: Vec<Trip>,
+    /// The money that was made, over the inputs told.
+    pub recorded: Option<Money>,
+    /// The money that would have been made.
+    pub would_be: Option<Money>,
+    /// The second less the first: above zero, so much loss would have been avoided.
+    pub avoided: Option<Amount>,
+    /// Fills that would not have happened.
+    pub fills_removed: u64,
+    /// Closed trades that would not have happened.
+    pub rows_removed: u64,
+    /// Closed trades whose execution is not in the recording, so that nobody can say whether they
+    /// would have happened: they were left as they are.
+    pub rows_unexplained: u64,
+    /// Positions that only these limits would have closed.
+    pub flattened: u64,
+    /// Why an amount could not be computed, if one could not: then the money is not known.
+    pub fault: Option<String>,
+    /// What is assumed where nobody can know.
+    pub assumptions: Vec<&'static str>,
+    /// How things would have stood after the last input.
+    pub status: Option<RiskStatus>,
+}
+
+impl WhatIfReport {
+    pub(crate) fn new(assumptions: impl IntoIterator<Item = &'static str>) -> Self {
+        Self {
+            assumptions: assumptions.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+}
+
+/// Money made, in the settle coin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Money {
+    /// Of what was closed, with every fee and funding.
+    pub realised: Amount,
+    /// Of what is still open at the end, by the last marks.
+    pub unrealised: Amount,
+    /// Both.
+    pub total: Amount,
+}
+
+/// An order that would have been refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Averted {
+    /// Number of the record or line.
+    pub record: u64,
+    /// When, venue time.
+    pub at: VenueMs,
+    /// The bot's name for it.
+    pub intent_id: IntentId,
+    /// Whether it was a change of a resting order.
+    pub amend: bool,
+    /// Its instrument.
+    pub symbol: Symbol,
+    /// Its side.
+    pub side: Side,
+    /// Its quantity.
+    pub qty: Qty,
+    /// The limit that refuses it.
+    pub tag: Tag,
+    /// Why.
+    pub message: String,
 }
 
 /// The inputs that were stepped.

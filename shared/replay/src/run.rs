@@ -11,6 +11,7 @@ use crate::lane::{Lane, Tell};
 use crate::reader::{self, Answer, BATCHES_WAITING, Batch, Taken};
 use crate::report::{Check, Difference, Happened, Report, Span};
 use crate::source::{Records, Source, SourceError};
+use crate::what_if::WhatIf;
 
 /// Inputs between two words of progress.
 const PROGRESS_EVERY: u64 = 100_000;
@@ -20,7 +21,8 @@ const PROGRESS_EVERY: u64 = 100_000;
 pub struct Options {
     /// Inputs after this venue time are not stepped.
     pub until: Option<VenueMs>,
-    /// Limits for lines that do not begin with a start of their own.
+    /// Other limits: what would they have done? Of lines that do not begin with a start of their
+    /// own: the limits in force.
     pub limits: Option<Limits>,
 }
 
@@ -55,6 +57,7 @@ struct Run<'o> {
     options: &'o Options,
     told: std::ops::RangeInclusive<u64>,
     lane: Option<Lane>,
+    what_if: Option<WhatIf>,
     /// States that must stand after these records.
     snapshots: BTreeMap<u64, Box<State>>,
     span: Span,
@@ -67,7 +70,7 @@ impl<'o> Run<'o> {
     fn new(records: &Records, told: std::ops::RangeInclusive<u64>, options: &'o Options) -> Self {
         let (lane, snapshots) = match records {
             Records::Journal(story) => (
-                Some(Lane::new(story.engine())),
+                Some(story.engine()),
                 story
                     .checkpoints()
                     .iter()
@@ -76,10 +79,15 @@ impl<'o> Run<'o> {
             ),
             Records::Lines { .. } => (None, BTreeMap::new()),
         };
+        let other = |engine: &Engine| {
+            let limits = options.limits.clone()?;
+            Some(WhatIf::beside(engine.state(), limits))
+        };
         Self {
             options,
             told,
-            lane,
+            what_if: lane.as_ref().and_then(other),
+            lane: lane.map(Lane::new),
             snapshots,
             span: Span::default(),
             check: Check::default(),
@@ -95,10 +103,16 @@ impl<'o> Run<'o> {
             return Err(SourceError::NoLimits);
         };
         if !self.told.contains(&number) {
-            lane.step(number, input, &mut |_| {});
+            let effects = lane.step(number, input, &mut |_| {});
+            if let Some(other) = &mut self.what_if {
+                other.follow(number, input, lane.engine.state(), &effects);
+            }
             return Ok(());
         }
         let effects = lane.step(number, input, tell);
+        if let Some(other) = &mut self.what_if {
+            other.follow(number, input, lane.engine.state(), &effects);
+        }
         if let Some(state) = self.snapshots.remove(&number) {
             self.check.snapshots += 1;
             if *state != *lane.engine.state() {
@@ -125,6 +139,8 @@ impl<'o> Run<'o> {
         let account: Option<AccountId> = None;
         if let InputKind::Start(start) = &input.kind {
             let engine = Engine::new(genesis_of(start, account, input.stamp));
+            let limits = self.options.limits.clone();
+            self.what_if = limits.map(|limits| WhatIf::beside(engine.state(), limits));
             self.lane = Some(Lane::new(engine));
             return Ok(());
         }
@@ -201,6 +217,10 @@ impl<'o> Run<'o> {
             .as_ref()
             .zip(self.last)
             .map(|(lane, stamp)| lane.engine.status(stamp));
+        let what_if = self
+            .what_if
+            .zip(self.lane.as_ref())
+            .map(|(other, lane)| other.report(lane.engine.state()));
         let (counts, trips) = self
             .lane
             .map(|lane| (lane.counts, lane.trips))
@@ -212,6 +232,7 @@ impl<'o> Run<'o> {
             trips,
             generations: self.generations,
             status,
+            what_if,
         }
     }
 }

@@ -422,6 +422,11 @@ impl<T: Ord + Copy> Ring<T> {
     /// How many are remembered.
     const MOST: usize = 4096;
 
+    /// What is remembered, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.order.iter()
+    }
+
     /// Takes one in; false if it is known already.
     pub fn insert(&mut self, item: T) -> bool {
         if self.known.len() != self.order.len() {

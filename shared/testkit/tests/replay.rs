@@ -104,6 +104,37 @@ fn the_journal_of_a_session_replays_to_the_recorded_decisions() {
         );
     }
 
+    // What would half the quantity have done?
+    let config = stage.dir.path().join("other.yaml");
+    let tighter = format!("{PROFILE}  maxOrderQty: 0.5\n");
+    fs::write(&config, tighter).unwrap();
+    let asked = [path(&file), "--config", path(&config), "--json"];
+    let found = document(&replay(&asked));
+    let other = &found["what_if"];
+    assert_eq!(found["identical"], true);
+    assert_eq!(other["refused"].as_array().unwrap().len(), 2, "{other:#}");
+    assert_eq!(other["decisions"]["openings_approved"], 0);
+    let tags: Vec<&str> = other["trips"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|trip| trip["tag"].as_str().unwrap())
+        .collect();
+    assert_eq!(tags, [Tag::Halt.name()], "nothing was traded");
+    assert_eq!(other["status"]["positions"].as_array().unwrap().len(), 0);
+    // One bought at 100 and sold at 90, and fees; what the second trade holds is open.
+    let (was, avoided) = (&other["recorded"]["total"], &other["avoided"]);
+    assert_eq!(other["would_be"]["total"], "0");
+    let avoided = money::Amount::parse(avoided.as_str().unwrap()).unwrap();
+    assert_eq!(avoided.negated().to_string(), was.as_str().unwrap());
+    assert!(avoided > money::Amount::parse("10").unwrap(), "{avoided}");
+    let shown = replay(&asked[..3]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(
+        shown.contains("loss avoided") && shown.contains("never fills"),
+        "{shown}"
+    );
+
     let began = document(&replay(&[path(&file), "--json"]))["trips"][0]["began"].clone();
     let before = (began.as_i64().unwrap() - 1).to_string();
     let found = document(&replay(&[path(&file), "--json", "--until", &before]));
@@ -111,6 +142,37 @@ fn the_journal_of_a_session_replays_to_the_recorded_decisions() {
         (&found["trips"], &found["identical"]),
         (&Value::Array(vec![]), &Value::Bool(true))
     );
+}
+
+/// The first block of this language in a text.
+fn block<'a>(text: &'a str, language: &str) -> &'a str {
+    let (_, rest) = text.split_once(&format!("```{language}\n")).unwrap();
+    rest.split_once("```").unwrap().0
+}
+
+#[test]
+fn the_documented_inputs_are_judged_as_documented() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/replay.md");
+    let docs = fs::read_to_string(docs).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let (inputs, config) = (dir.path().join("day.jsonl"), dir.path().join("perps.yaml"));
+    fs::write(&inputs, block(&docs, "jsonl")).unwrap();
+    fs::write(&config, block(&docs, "yaml")).unwrap();
+    let found = document(&replay(&[
+        path(&inputs),
+        "--config",
+        path(&config),
+        "--json",
+    ]));
+    assert_eq!(found["decisions"]["openings_approved"], 1, "{found:#}");
+    assert_eq!(found["decisions"]["refused"][Tag::CircuitBreaker.name()], 1);
+    assert_eq!(found["trips"][0]["tag"], Tag::CircuitBreaker.name());
+    assert_eq!(
+        (&found["identical"], &found["what_if"]),
+        (&Value::Null, &Value::Null)
+    );
+    let undecided = replay(&[path(&inputs)]);
+    assert!(String::from_utf8_lossy(&undecided.stderr).contains("--config FILE"));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! `replay FILE [--until TIME] [--json]`: a journal stepped through the engine again.
+//! `replay FILE [--config FILE] [--until TIME] [--json]`: a journal stepped through the engine
+//! again, as it was or under other limits.
 
 use std::io::IsTerminal as _;
 
@@ -9,7 +10,7 @@ use serde::Serialize;
 use crate::cli::Replay;
 use crate::exit::Exit;
 use crate::out;
-use crate::screen::{happened, summary};
+use crate::screen::{happened, summary, what_if};
 
 /// The version of the `--json` shape.
 const SCHEMA_VERSION: u32 = 1;
@@ -37,6 +38,14 @@ pub(crate) fn run(args: &Replay) -> Exit {
                 "--until: a time is written 2026-11-25T12:00:00Z, or as milliseconds since 1970",
             );
             return Exit::Usage;
+        }
+    };
+    let limits = match args.config.as_deref().map(config::load) {
+        None => None,
+        Some(Ok(config)) => Some(config.limits),
+        Some(Err(problem)) => {
+            out::problem(&problem.to_string());
+            return Exit::Degraded;
         }
     };
     let source = match Source::open(&args.file) {
@@ -70,10 +79,7 @@ pub(crate) fn run(args: &Replay) -> Exit {
             }
         }
     };
-    let options = Options {
-        until,
-        limits: None,
-    };
+    let options = Options { until, limits };
     let report = match replay::replay(source, &options, &mut tell) {
         Ok(report) => report,
         Err(error) => return failed(&error),
@@ -91,6 +97,9 @@ pub(crate) fn run(args: &Replay) -> Exit {
         });
     } else {
         out::lines(&summary(&report));
+        if let (Some(other), Some(file)) = (&report.what_if, &args.config) {
+            out::lines(&what_if(other, &report, file, args.summary));
+        }
     }
     if check.differs() {
         Exit::Degraded

@@ -13,7 +13,7 @@ mod status;
 pub(crate) use bar::bar;
 pub(crate) use clock::time_of_day;
 pub(crate) use limits::{limit_line, limits};
-pub(crate) use replay::{happened, summary};
+pub(crate) use replay::{happened, summary, what_if};
 pub(crate) use span::span;
 pub(crate) use status::{risk_lines, status};
 

@@ -1,9 +1,15 @@
 //! A replay as a person reads it: a line a decision and a trip, then what came of it all.
 
-use history::{Told, Verdict};
-use protocol::VenueMs;
-use replay::{Check, Counts, Happened, Judged, Judgement, Report, Trip};
+use std::collections::BTreeMap;
+use std::path::Path;
 
+use history::{Told, Verdict};
+use protocol::{Tag, VenueMs};
+use replay::{
+    Averted, Check, Counts, Happened, Judged, Judgement, Money, Report, Trip, WhatIfReport,
+};
+
+use super::status::grouped;
 use super::{BOLD, DIM, GREEN, PLAIN, RED, YELLOW, risk_lines, span};
 
 /// One thing that happened.
@@ -107,6 +113,125 @@ pub(crate) fn trip(trip: &Trip) -> String {
         trip.tag,
         moment(trip.began),
         trip.message
+    )
+}
+
+/// What other limits would have done.
+pub(crate) fn what_if(
+    other: &WhatIfReport,
+    report: &Report,
+    config: &Path,
+    brief: bool,
+) -> Vec<String> {
+    let mut lines = vec![
+        String::new(),
+        format!("{BOLD}under the limits of {}{PLAIN}", config.display()),
+    ];
+    if !brief {
+        lines.extend(other.refused.iter().map(averted));
+    }
+    lines.push(refusals(other));
+    if other.also_allowed > 0 {
+        lines.push(format!(
+            "allowed    {} openings that were refused; taken as not sent",
+            other.also_allowed
+        ));
+    }
+    lines.extend(other.trips.iter().map(trip));
+    let absent = report
+        .trips
+        .iter()
+        .filter(|was| !other.trips.iter().any(|trip| trip.tag == was.tag));
+    for was in absent {
+        lines.push(format!(
+            "no trip    {} (recorded {})",
+            was.tag,
+            moment(was.began)
+        ));
+    }
+    if other.flattened > 0 {
+        lines.push(format!(
+            "flattened  {} positions at the mark",
+            other.flattened
+        ));
+    }
+    if other.rows_unexplained > 0 {
+        lines.push(format!(
+            "{YELLOW}note{PLAIN}       {} closed trades have no execution in the recording and were left as they are",
+            other.rows_unexplained
+        ));
+    }
+    lines.push(format!("{DIM}assumed:{PLAIN}"));
+    let assumed = other.assumptions.iter();
+    lines.extend(assumed.map(|one| format!("{DIM}  - {one}{PLAIN}")));
+    lines.extend(made(other));
+    lines
+}
+
+fn refusals(other: &WhatIfReport) -> String {
+    let mut by_tag: BTreeMap<Tag, u64> = BTreeMap::new();
+    for order in &other.refused {
+        *by_tag.entry(order.tag).or_default() += 1;
+    }
+    let tags: Vec<String> = by_tag
+        .iter()
+        .map(|(tag, count)| format!("{tag} {count}"))
+        .collect();
+    let tags = if tags.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", tags.join(", "))
+    };
+    format!(
+        "refused    {} openings that were approved{tags}; {} fills and {} closed trades fewer",
+        other.refused.len(),
+        other.fills_removed,
+        other.rows_removed
+    )
+}
+
+/// The money, and what the limits would have made of it.
+fn made(other: &WhatIfReport) -> Vec<String> {
+    let (Some(was), Some(would), Some(avoided)) = (&other.recorded, &other.would_be, other.avoided)
+    else {
+        let why = other
+            .fault
+            .as_deref()
+            .unwrap_or("an amount is out of range");
+        return vec![format!("{RED}money      unknown{PLAIN}: {why}")];
+    };
+    let shown = |money: &Money| {
+        format!(
+            "{} realised and {} open",
+            grouped(money.realised.get()),
+            grouped(money.unrealised.get())
+        )
+    };
+    let avoided = avoided.get();
+    let verdict = if avoided.is_zero() {
+        "no difference".to_owned()
+    } else if avoided.is_sign_negative() {
+        format!("{RED}profit forgone{PLAIN} {}", grouped(avoided.abs()))
+    } else {
+        format!("{GREEN}loss avoided{PLAIN} {}", grouped(avoided))
+    };
+    vec![
+        format!("money      {}, where it was {}", shown(would), shown(was)),
+        format!("{BOLD}PnL{PLAIN}        {verdict}"),
+    ]
+}
+
+fn averted(order: &Averted) -> String {
+    format!(
+        "{} {YELLOW}refused{PLAIN}   {}{} {} {} ({})  {}: {}",
+        moment(order.at),
+        if order.amend { "change: " } else { "" },
+        order.side,
+        order.qty,
+        order.symbol,
+        order.intent_id,
+        order.tag,
+        order.message
     )
 }
 

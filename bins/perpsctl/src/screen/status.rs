@@ -374,7 +374,7 @@ fn clock(at: VenueMs) -> String {
 }
 
 /// Money to the cent with thousands apart: `9,768.40`.
-fn grouped(amount: Decimal) -> String {
+pub(crate) fn grouped(amount: Decimal) -> String {
     let text = format!("{:.2}", amount.abs().round_dp(2));
     let (whole, cents) = text.split_once('.').unwrap_or((&text, "00"));
     let mut out = String::new();
