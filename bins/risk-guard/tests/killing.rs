@@ -167,18 +167,21 @@ fn whatever_was_spoken_is_there_after_every_kill() {
 /// until the guard is gone.
 fn load(gateway: &mut Peer, ledger: &mut Ledger, seed: &mut u64, round: u32) {
     let mut count = 0;
-    loop {
+    let mut gone = false;
+    while !gone {
         let mut asked = BTreeSet::new();
         for _ in 0..=random(seed) % 12 {
             count += 1;
             let intent = intent(&format!("k-{round}-{count}"));
             ledger.asked.insert(intent.intent_id, intent.clone());
             let Some(id) = gateway.try_send(&GuardRequest::Authorize(intent)) else {
+                gone = true;
                 break;
             };
             asked.insert(id);
         }
-        if random(seed).is_multiple_of(4)
+        if !gone
+            && random(seed).is_multiple_of(4)
             && let Some(id) = gateway.try_send(&GuardRequest::Store(StoreWord::Save))
         {
             asked.insert(id);
@@ -207,6 +210,7 @@ fn load(gateway: &mut Peer, ledger: &mut Ledger, seed: &mut u64, round: u32) {
             ledger.open.remove(&approval);
             ledger.telling.insert(approval);
             let Some(id) = gateway.try_send(&over(approval)) else {
+                gone = true;
                 break;
             };
             told.insert(id, approval);
