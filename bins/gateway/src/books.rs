@@ -75,28 +75,13 @@ impl Books {
             }
             Observation::Tickers(rows) => {
                 for row in rows.iter() {
-                    let read = Read {
-                        value: row.clone(),
-                        begun,
-                    };
-                    let before = self.tickers.insert(row.symbol, read);
-                    if before.is_none_or(|before| before.value != *row) {
+                    if self.take_tick(row, begun) {
                         news.tickers.push(row.clone());
                     }
                 }
             }
-            Observation::Wallet(wallet) => {
-                self.wallet = Some(Read {
-                    value: wallet.clone(),
-                    begun,
-                });
-            }
-            Observation::Positions(rows) => {
-                self.positions = Some(Read {
-                    value: rows.clone(),
-                    begun,
-                });
-            }
+            Observation::Wallet(wallet) => put(&mut self.wallet, wallet, begun),
+            Observation::Positions(rows) => put(&mut self.positions, rows, begun),
             Observation::OpenOrders(rows) => {
                 self.open_orders = Some(Read {
                     value: rows.clone(),
@@ -127,6 +112,71 @@ impl Books {
         news
     }
 
+    /// Takes a price that a stream told; whether it moved.
+    pub fn take_tick(&mut self, ticker: &Ticker, begun: BootMs) -> bool {
+        let known = self.tickers.get_mut(&ticker.symbol);
+        let Some(known) = known else {
+            let value = ticker.clone();
+            self.tickers.insert(ticker.symbol, Read { value, begun });
+            return true;
+        };
+        if begun < known.begun {
+            return false;
+        }
+        let moved = known.value != *ticker;
+        known.value.clone_from(ticker);
+        known.begun = begun;
+        moved
+    }
+
+    /// Takes the best bid and ask into a known price, which comes back if they moved.
+    pub fn take_quote(
+        &mut self,
+        symbol: Symbol,
+        bid: Option<Price>,
+        ask: Option<Price>,
+    ) -> Option<Ticker> {
+        let ticker = &mut self.tickers.get_mut(&symbol)?.value;
+        let moved = (ticker.bid, ticker.ask) != (bid, ask);
+        (ticker.bid, ticker.ask) = (bid, ask);
+        moved.then(|| ticker.clone())
+    }
+
+    /// Puts orders that a stream told into the picture of all open orders.
+    pub fn take_orders(&mut self, rows: &[Order]) {
+        let Some(read) = &mut self.open_orders else {
+            return;
+        };
+        for row in rows {
+            let known = read.value.iter_mut();
+            let known = known.enumerate().find(|(_, o)| o.order_id == row.order_id);
+            match known {
+                // What was overtaken by a read says nothing new.
+                Some((_, known)) if row.updated < known.updated => {}
+                Some((n, _)) if row.status.is_final() => drop(read.value.remove(n)),
+                Some((_, known)) => known.clone_from(row),
+                None if row.status.is_final() => {}
+                None => read.value.push(row.clone()),
+            }
+        }
+    }
+
+    /// All positions as last read, with these rows in place of what was known of the same legs;
+    /// `None` if they have not been read.
+    pub fn with_positions(&self, rows: Vec<Position>) -> Option<Vec<Position>> {
+        let mut all = self.positions.as_ref()?.value.clone();
+        for row in rows {
+            match all
+                .iter_mut()
+                .find(|known| (known.symbol, known.index) == (row.symbol, row.index))
+            {
+                Some(known) => *known = row,
+                None => all.push(row),
+            }
+        }
+        Some(all)
+    }
+
     /// The mark price last read.
     pub fn mark(&self, symbol: Symbol) -> Option<Price> {
         self.tickers.get(&symbol).map(|read| read.value.mark)
@@ -151,6 +201,14 @@ impl Books {
             .filter(|row| self.orders.news(row))
             .cloned()
             .collect()
+    }
+}
+
+/// Takes a read in, unless a stream has told something newer while it was under way.
+fn put<T: Clone>(known: &mut Option<Read<T>>, value: &T, begun: BootMs) {
+    if known.as_ref().is_none_or(|known| known.begun <= begun) {
+        let value = value.clone();
+        *known = Some(Read { value, begun });
     }
 }
 
@@ -235,5 +293,116 @@ mod tests {
         assert_eq!(books.take(&mut seen, BootMs(2)).tickers.len(), 0);
         assert_eq!(books.mark(ticker.symbol), Some(price));
         assert_eq!(books.tickers[&ticker.symbol].begun, BootMs(2));
+    }
+
+    fn order(id: &str, status: protocol::venue::OrderStatus, updated: i64) -> Order {
+        Order {
+            order_id: OrderId::new(id).unwrap(),
+            link_id: None,
+            symbol: Symbol::new("SOLUSDT").unwrap(),
+            side: Side::Buy,
+            order_type: protocol::OrderType::Limit,
+            price: None,
+            qty: Qty::parse("1").unwrap(),
+            filled: Qty::ZERO,
+            status,
+            reduce_only: false,
+            close_on_trigger: false,
+            venue_made: false,
+            trigger_price: None,
+            stop_loss: None,
+            take_profit: None,
+            time_in_force: None,
+            created: VenueMs(1),
+            updated: VenueMs(updated),
+        }
+    }
+
+    #[test]
+    fn orders_that_a_stream_tells_join_the_last_whole_read() {
+        use protocol::venue::OrderStatus::{Cancelled, Filled, New, PartiallyFilled};
+        let mut books = Books::default();
+        books.take_orders(&[order("o-1", New, 1)]);
+        assert!(books.open_orders.is_none(), "a part is not the whole");
+        let mut read = Observation::OpenOrders(vec![order("o-1", New, 5), order("o-2", New, 5)]);
+        books.take(&mut read, BootMs(1));
+        let open = |books: &Books| -> Vec<(String, i64)> {
+            let rows = &books.open_orders.as_ref().unwrap().value;
+            rows.iter()
+                .map(|o| (o.order_id.to_string(), o.updated.0))
+                .collect()
+        };
+        books.take_orders(&[
+            order("o-1", PartiallyFilled, 6),
+            order("o-2", Cancelled, 6),
+            order("o-3", New, 6),
+            order("o-4", Filled, 6),
+            order("o-1", Filled, 4),
+        ]);
+        assert_eq!(open(&books), [("o-1".to_owned(), 6), ("o-3".to_owned(), 6)]);
+    }
+
+    #[test]
+    fn positions_that_a_stream_tells_join_the_last_whole_read() {
+        let leg = |symbol: &str, size: &str, index: u8| Position {
+            symbol: Symbol::new(symbol).unwrap(),
+            side: Some(Side::Buy),
+            size: Qty::parse(size).unwrap(),
+            entry: None,
+            mark: None,
+            leverage: None,
+            unrealised: None,
+            stop_loss: None,
+            take_profit: None,
+            index,
+        };
+        let mut books = Books::default();
+        assert_eq!(books.with_positions(vec![leg("SOLUSDT", "1", 0)]), None);
+        let whole = vec![leg("SOLUSDT", "1", 0), leg("ETHUSDT", "2", 0)];
+        books.take(&mut Observation::Positions(whole), BootMs(9));
+        let told = vec![leg("SOLUSDT", "0", 0), leg("SOLUSDT", "3", 1)];
+        let all = books.with_positions(told).unwrap();
+        assert_eq!(
+            all,
+            [
+                leg("SOLUSDT", "0", 0),
+                leg("ETHUSDT", "2", 0),
+                leg("SOLUSDT", "3", 1)
+            ]
+        );
+        // A read that was overtaken by a stream takes nothing back.
+        books.take(&mut Observation::Positions(Vec::new()), BootMs(8));
+        assert_eq!(books.positions.as_ref().unwrap().value.len(), 2);
+    }
+
+    #[test]
+    fn a_quote_moves_a_known_price_and_makes_none_up() {
+        let mut books = Books::default();
+        let price = Price::parse("10").unwrap();
+        let sol = Symbol::new("SOLUSDT").unwrap();
+        assert_eq!(books.take_quote(sol, Some(price), None), None);
+        let ticker = Ticker {
+            symbol: sol,
+            last: price,
+            mark: price,
+            bid: None,
+            ask: None,
+            at: VenueMs(1),
+        };
+        assert!(books.take_tick(&ticker, BootMs(5)));
+        assert!(!books.take_tick(&ticker, BootMs(6)), "no news");
+        assert!(
+            !books.take_tick(
+                &Ticker {
+                    ask: Some(price),
+                    ..ticker
+                },
+                BootMs(4)
+            ),
+            "older"
+        );
+        let moved = books.take_quote(sol, Some(price), None).unwrap();
+        assert_eq!((moved.bid, moved.mark), (Some(price), price));
+        assert_eq!(books.take_quote(sol, Some(price), None), None);
     }
 }

@@ -9,17 +9,28 @@ use protocol::gateway::{CandleNews, CandleTopic};
 use protocol::venue::Candle;
 use protocol::{Symbol, VenueMs};
 
+/// How long a series that is overdue is read at once.
+const LOOKS_MS: u64 = 5_000;
+
 /// How many candles of each series are kept.
 pub const KEPT: usize = 1000;
-
-/// How many steps of its interval may lie between two candles before it counts as a gap.
-const GAP_STEPS: u64 = 2;
 
 /// One series.
 #[derive(Debug, Default)]
 struct Series {
     candles: BTreeMap<VenueMs, Candle>,
     read: bool,
+    /// The newest candle that listeners have heard to be closed.
+    closed: Option<VenueMs>,
+}
+
+/// When candles are too old, or too far apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Soundness {
+    /// How long after its end the newest candle may be the newest, milliseconds.
+    pub staleness_ms: u64,
+    /// How far apart two candles may begin, in thousandths of an interval.
+    pub gap_thousandths: u64,
 }
 
 /// All series that anyone has asked for.
@@ -61,10 +72,20 @@ impl Candles {
         let mut news = Vec::new();
         for candle in read {
             let closed = candle.start < last;
+            let overtaken = !closed && series.knows_better(candle.start);
+            if overtaken {
+                continue;
+            }
             let before = series.candles.insert(candle.start, candle.clone());
-            // It was the newest until now, or was never seen: it has closed since.
-            let ended_since = closed && newest_known.is_some_and(|known| candle.start >= known);
+            // It was the newest until now, or was never seen: it has closed since, and a stream
+            // has not told so.
+            let ended_since = closed
+                && newest_known.is_some_and(|known| candle.start >= known)
+                && series.closed.is_none_or(|told| candle.start > told);
             let moves = !closed && before.as_ref() != Some(&candle);
+            if closed {
+                series.closed = series.closed.max(Some(candle.start));
+            }
             if (ended_since && series.read) || moves {
                 news.push(CandleNews {
                     symbol: topic.symbol,
@@ -75,13 +96,49 @@ impl Candles {
             }
         }
         series.read = true;
-        while series.candles.len() > KEPT {
-            series.candles.pop_first();
-        }
+        series.trim();
         Read {
             news,
             too_short: false,
         }
+    }
+
+    /// Takes a candle that a stream told. What has closed unseen before it must be read:
+    /// [`Read::too_short`]. Before the first read of a series nothing of it is told.
+    pub fn told(&mut self, topic: CandleTopic, candle: Candle, closed: bool) -> Read {
+        let mut read = Read::default();
+        let Some(series) = self.series.get_mut(&topic).filter(|series| series.read) else {
+            return read;
+        };
+        let newest = series.candles.last_key_value().map(|(start, _)| *start);
+        if newest.is_some_and(|newest| candle.start < newest) {
+            return read;
+        }
+        let begins = newest != Some(candle.start);
+        // The one before must have been told to be closed, and must be the one before. A market
+        // that runs faster than time has shorter steps.
+        let step = series.last_step().unwrap_or(u64::MAX).min(topic.step_ms());
+        let follows = newest.is_some_and(|newest| candle.start.since(newest) <= step);
+        if begins && (series.closed != newest || !follows) {
+            read.too_short = true;
+            return read;
+        }
+        let before = series.candles.insert(candle.start, candle.clone());
+        series.trim();
+        let ends = closed && series.closed.is_none_or(|told| candle.start > told);
+        if ends {
+            series.closed = Some(candle.start);
+        }
+        let moves = !closed && before.as_ref() != Some(&candle);
+        if ends || moves {
+            read.news.push(CandleNews {
+                symbol: topic.symbol,
+                interval: topic.interval,
+                candle,
+                closed,
+            });
+        }
+        read
     }
 
     /// The newest candles of a series, oldest first; fewer if fewer are known.
@@ -91,6 +148,18 @@ impl Candles {
         };
         let skip = series.candles.len().saturating_sub(limit);
         series.candles.values().skip(skip).cloned().collect()
+    }
+
+    /// Series whose newest candle should have been followed by another that long ago, for a few
+    /// looks: what is still missing then is read by the plan.
+    pub fn overdue(&self, now: VenueMs, ms: u64) -> Vec<CandleTopic> {
+        let late = |(topic, series): (&CandleTopic, &Series)| {
+            let (newest, _) = series.candles.last_key_value()?;
+            let lasts = topic.step_ms().saturating_add(ms);
+            let late = now.since(*newest).checked_sub(lasts)?;
+            (late < LOOKS_MS).then_some(*topic)
+        };
+        self.series.iter().filter_map(late).collect()
     }
 
     /// Forgets series that nobody follows any more.
@@ -104,7 +173,7 @@ impl Candles {
         &mut self,
         followed: &BTreeSet<Symbol>,
         now: VenueMs,
-        staleness_ms: u64,
+        sound: Soundness,
     ) -> Vec<(Symbol, Option<String>)> {
         let told = self.told.keys().copied();
         let mut faults: BTreeMap<Symbol, Option<String>> = told
@@ -114,7 +183,7 @@ impl Candles {
         for (topic, series) in &self.series {
             let fault = faults.entry(topic.symbol).or_default();
             if fault.is_none() {
-                *fault = series.fault(*topic, now, staleness_ms);
+                *fault = series.fault(*topic, now, sound);
             }
         }
         let told = &mut self.told;
@@ -130,28 +199,49 @@ impl Candles {
 }
 
 impl Series {
-    fn fault(&self, topic: CandleTopic, now: VenueMs, staleness_ms: u64) -> Option<String> {
+    /// Whether a stream has told more of a candle than a read that shows it as running.
+    fn knows_better(&self, start: VenueMs) -> bool {
+        let newest = self.candles.last_key_value().map(|(newest, _)| *newest);
+        self.closed.is_some_and(|closed| start <= closed)
+            || newest.is_some_and(|newest| start < newest)
+    }
+
+    /// From the beginning of the last candle but one to that of the last.
+    fn last_step(&self) -> Option<u64> {
+        let mut starts = self.candles.keys().rev();
+        let (last, before) = (starts.next()?, starts.next()?);
+        Some(last.since(*before))
+    }
+
+    fn trim(&mut self) {
+        while self.candles.len() > KEPT {
+            self.candles.pop_first();
+        }
+    }
+
+    fn fault(&self, topic: CandleTopic, now: VenueMs, sound: Soundness) -> Option<String> {
         if !self.read {
             return None;
         }
-        let step = u64::from(topic.interval.minutes()).saturating_mul(60_000);
+        let step = topic.step_ms();
         let Some((newest, _)) = self.candles.last_key_value() else {
             return Some(format!("no candle of {} {}", topic.symbol, topic.interval));
         };
         let age = now.since(*newest);
-        if age > step.saturating_add(staleness_ms) {
+        if age > step.saturating_add(sound.staleness_ms) {
             let seconds = age / 1000;
             return Some(format!(
                 "the newest candle of {} {} began {seconds} s ago",
                 topic.symbol, topic.interval
             ));
         }
+        let most = step.saturating_mul(sound.gap_thousandths) / 1000;
         let starts = self.candles.keys().rev();
         let gap = starts
             .clone()
             .zip(starts.skip(1))
             .take(50)
-            .find(|(later, earlier)| later.since(**earlier) > step.saturating_mul(GAP_STEPS))?;
+            .find(|(later, earlier)| later.since(**earlier) > most)?;
         Some(format!(
             "{} {} has a gap of {} s",
             topic.symbol,
@@ -167,6 +257,11 @@ mod tests {
     use money::{Price, Qty};
     use protocol::Symbol;
     use protocol::venue::Interval;
+
+    const SOUND: Soundness = Soundness {
+        staleness_ms: 30_000,
+        gap_thousandths: 2_000,
+    };
 
     fn topic() -> CandleTopic {
         CandleTopic {
@@ -229,7 +324,7 @@ mod tests {
         // The longest there is: the hole stays and shows as a gap.
         let read = candles.take(topic(), run(8..=9), true);
         assert_eq!(told(&read), [(8, true), (9, false)]);
-        let changes = candles.changes(&none(), VenueMs(9 * 60_000), 30_000);
+        let changes = candles.changes(&none(), VenueMs(9 * 60_000), SOUND);
         assert!(
             changes[0].1.as_ref().unwrap().contains("gap"),
             "{changes:?}"
@@ -246,20 +341,20 @@ mod tests {
         candles.take(topic(), run(1..=5), false);
         let symbol = topic().symbol;
         assert_eq!(
-            candles.changes(&none(), VenueMs(6 * 60_000), 30_000),
+            candles.changes(&none(), VenueMs(6 * 60_000), SOUND),
             [(symbol, None)]
         );
         let late = VenueMs(6 * 60_000 + 31_000);
-        let changes = candles.changes(&none(), late, 30_000);
+        let changes = candles.changes(&none(), late, SOUND);
         assert!(
             changes[0].1.as_ref().unwrap().contains("began 91 s ago"),
             "{changes:?}"
         );
-        assert_eq!(candles.changes(&none(), late, 30_000), []);
+        assert_eq!(candles.changes(&none(), late, SOUND), []);
         candles.tell_all_again();
-        assert_eq!(candles.changes(&none(), late, 30_000), changes);
+        assert_eq!(candles.changes(&none(), late, SOUND), changes);
         candles.take(topic(), run(4..=6), false);
-        assert_eq!(candles.changes(&none(), late, 30_000), [(symbol, None)]);
+        assert_eq!(candles.changes(&none(), late, SOUND), [(symbol, None)]);
     }
 
     #[test]
@@ -272,16 +367,86 @@ mod tests {
         };
         candles.take(slow, run(1..=2), false);
         let late = VenueMs(60 * 60_000);
-        assert!(candles.changes(&none(), late, 30_000)[0].1.is_some());
+        assert!(candles.changes(&none(), late, SOUND)[0].1.is_some());
         candles.keep(&BTreeSet::from([slow]));
         assert_eq!(
-            candles.changes(&none(), late, 30_000),
+            candles.changes(&none(), late, SOUND),
             [(topic().symbol, None)]
         );
         let other = Symbol::new("ETHUSDT").unwrap();
         assert_eq!(
-            candles.changes(&BTreeSet::from([other]), late, 30_000),
+            candles.changes(&BTreeSet::from([other]), late, SOUND),
             [(other, None)]
+        );
+    }
+
+    #[test]
+    fn a_stream_tells_each_close_once_whoever_was_first() {
+        let mut candles = Candles::default();
+        assert_eq!(
+            candles.told(topic(), candle(5, "10"), false),
+            Read::default(),
+            "nothing before the first read"
+        );
+        candles.take(topic(), run(1..=5), false);
+        assert_eq!(
+            told(&candles.told(topic(), candle(5, "11"), false)),
+            [(5, false)]
+        );
+        assert_eq!(told(&candles.told(topic(), candle(5, "11"), false)), []);
+        assert_eq!(
+            told(&candles.told(topic(), candle(5, "12"), true)),
+            [(5, true)]
+        );
+        assert_eq!(
+            told(&candles.told(topic(), candle(6, "12"), false)),
+            [(6, false)]
+        );
+        // The same close by a read is no news, the next one is.
+        assert_eq!(
+            told(&candles.take(topic(), vec![candle(5, "12"), candle(6, "12")], false)),
+            []
+        );
+        let read = vec![candle(5, "12"), candle(6, "13"), candle(7, "13")];
+        assert_eq!(
+            told(&candles.take(topic(), read, false)),
+            [(6, true), (7, false)]
+        );
+        assert_eq!(
+            told(&candles.told(topic(), candle(6, "13"), true)),
+            [],
+            "old"
+        );
+        // A candle that ended unseen is read before the next is told.
+        let read = candles.told(topic(), candle(8, "14"), false);
+        assert!(read.too_short && read.news.is_empty());
+        assert_eq!(
+            told(&candles.told(topic(), candle(7, "14"), true)),
+            [(7, true)]
+        );
+        assert!(
+            candles.told(topic(), candle(9, "14"), false).too_short,
+            "8 is missing"
+        );
+        assert_eq!(
+            told(&candles.told(topic(), candle(8, "14"), false)),
+            [(8, false)]
+        );
+    }
+
+    #[test]
+    fn how_wide_a_gap_may_be_is_configured() {
+        let mut candles = Candles::default();
+        candles.take(topic(), vec![candle(1, "1"), candle(4, "1")], true);
+        let now = VenueMs(4 * 60_000);
+        assert!(candles.changes(&none(), now, SOUND)[0].1.is_some());
+        let wide = Soundness {
+            gap_thousandths: 3_000,
+            ..SOUND
+        };
+        assert_eq!(
+            candles.changes(&none(), now, wide),
+            [(topic().symbol, None)]
         );
     }
 

@@ -1,6 +1,7 @@
 //! What tasks tell the gateway's one owner. Everything that changes its picture comes this way or
 //! from a socket.
 
+use exchange::stream::{Feed, StreamEvent};
 use protocol::gateway::CandleTopic;
 use protocol::guard::Observation;
 use protocol::venue::{Candle, Order};
@@ -24,7 +25,7 @@ pub struct Begun {
 /// One thing that has happened.
 #[derive(Debug)]
 pub enum Event {
-    /// Something was seen at the venue. A stream, once there is one, says it the same way.
+    /// Something was seen at the venue by a read.
     Seen(Begun, Observation),
     /// A series was read, oldest first; `longest` if no longer read is possible.
     Candles(CandleTopic, Vec<Candle>, bool),
@@ -54,6 +55,8 @@ pub enum Event {
     CommandEnded(CommandId, bool, String),
     /// The openers that were to go without a command are gone, or why not.
     OpenersGone(Result<(), String>),
+    /// A stream has something to say.
+    Stream(Feed, StreamEvent),
     /// A call that the venue refused for its key, signature or permission.
     Refused(Fault),
 }

@@ -56,6 +56,8 @@ pub enum Which {
     Candles,
     /// The venue's clock alone: nothing can be signed before it is known.
     Clock,
+    /// None: it is not known whether the venue's door is open.
+    Nothing,
 }
 
 impl Which {
@@ -64,6 +66,7 @@ impl Which {
             Self::All => true,
             Self::Candles => matches!(task, Task::Candles(_)),
             Self::Clock => matches!(task, Task::ServerTime),
+            Self::Nothing => false,
         }
     }
 }

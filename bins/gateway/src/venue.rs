@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use daemon::clock::{boot_now, wall_now};
+use exchange::stream::{Feed, Stream};
 use exchange::{AccountType, Reader};
 use money::Qty;
 use protocol::gateway::CandleTopic;
@@ -66,6 +67,16 @@ impl Venue {
     /// The venue's time at a moment of the boot clock, and the other way round.
     pub fn boot_at(&self, at: VenueMs) -> Option<BootMs> {
         self.reader.clock().boot_at(at)
+    }
+
+    /// One of the venue's streams, not yet connected.
+    pub fn stream(&self, feed: Feed) -> Stream {
+        self.reader.stream(feed, self.settle)
+    }
+
+    /// Whether the wallet that is read is of this kind.
+    pub fn reads_account(&self, kind: AccountType) -> bool {
+        self.account.get() == Some(kind)
     }
 
     /// New caps.

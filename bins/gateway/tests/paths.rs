@@ -59,19 +59,19 @@ fn an_order_goes_from_bot_to_venue_and_back() {
     );
     assert_eq!(asked.1, placed.outcome);
     assert_eq!(sim.orders("pg-test-1").len(), 1);
-    let executed = guard.observed(|what| match what {
+    let executed = guard.seen(|what| match what {
         Observation::Executions(rows) => rows.first().cloned(),
         _ => None,
     });
     assert_eq!(executed.link_id, Some(link(1)));
-    guard.observed(|what| match what {
+    guard.seen(|what| match what {
         Observation::Orders(rows) | Observation::OpenOrders(rows) => rows
             .iter()
             .find(|o| o.link_id == Some(link(1)) && o.status == OrderStatus::Filled)
             .map(drop),
         _ => None,
     });
-    guard.observed(|what| match what {
+    guard.seen(|what| match what {
         Observation::Positions(rows) => (!rows.is_empty()).then_some(()),
         _ => None,
     });

@@ -467,7 +467,7 @@ fn rubbish_ends_the_connection_and_a_bad_row_does_not() {
         "]".repeat(90_000)
     );
     let error = unreadable(&mut live(Feed::Account, "USDT", &[]), &deep).to_string();
-    assert!(error.contains("stream order") && error.len() < 400);
+    assert!(error.contains("order stream") && error.len() < 400);
     let acts = live(Feed::Account, "USDT", &[]).heard(
         NOW,
         r#"{"topic":"order","creationTime":1763980101000,"data":[{"category":"linear"}]}"#,

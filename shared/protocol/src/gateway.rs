@@ -130,6 +130,13 @@ pub struct CandleTopic {
     pub interval: Interval,
 }
 
+impl CandleTopic {
+    /// From the beginning of one candle to that of the next, in milliseconds.
+    pub const fn step_ms(&self) -> u64 {
+        self.interval.minutes() as u64 * 60_000
+    }
+}
+
 /// Which past candles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

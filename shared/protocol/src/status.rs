@@ -220,6 +220,25 @@ pub struct GatewayStatus {
     pub last_error: Option<String>,
     /// Bots connected.
     pub bots: u32,
+    /// The account's stream.
+    #[serde(default)]
+    pub account_stream: FeedState,
+    /// The market's stream.
+    #[serde(default)]
+    pub market_stream: FeedState,
+}
+
+/// How one of the venue's streams is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedState {
+    /// Not connected: polls carry the load.
+    #[default]
+    Away,
+    /// Connected; what was missed is being read.
+    Repairing,
+    /// Connected and whole: polls are the safety net.
+    Live,
 }
 
 /// The supervisor's picture.

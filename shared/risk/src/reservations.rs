@@ -223,7 +223,7 @@ impl Engine {
             // A read that was begun before it ended.
             return;
         }
-        let was_in_doubt = reservation.in_doubt();
+        let (was_in_doubt, first_word) = (reservation.in_doubt(), reservation.has_no_outcome());
         reservation.order_id = Some(order.order_id);
         reservation.stage = if order.status.is_final() {
             Stage::Over {
@@ -250,9 +250,11 @@ impl Engine {
             }
         };
         self.update_intent(&intent.intent_id, outcome);
+        if first_word {
+            self.state.session.sent = self.state.session.sent.saturating_add(1);
+        }
         if was_in_doubt {
             effects.must_be_durable = true;
-            self.state.session.sent = self.state.session.sent.saturating_add(1);
             self.tell_resolved(&intent, "found at the venue", effects);
         }
         self.drop_if_over(id);
@@ -272,9 +274,10 @@ impl Engine {
         if let Some(reservation) = self.state.reservations.get_mut(&id) {
             reservation.order_id = Some(*order);
             reservation.booked = reservation.booked.plus(qty).unwrap_or(reservation.booked);
-            if matches!(reservation.stage, Stage::Approved | Stage::Ambiguous) {
-                // An execution is proof that it arrived.
+            if reservation.has_no_outcome() {
+                // An execution is proof that it arrived; a stream may tell it before the answer.
                 reservation.stage = Stage::Live;
+                self.state.session.sent = self.state.session.sent.saturating_add(1);
             }
         }
         self.count_trade(id);

@@ -2,6 +2,7 @@
 
 use daemon::child::Beat;
 use daemon::clock::boot_now;
+use exchange::stream::Feed;
 use protocol::guard::Observation;
 use protocol::status::{GatewayStatus, SCHEMA_VERSION};
 use protocol::{BootMs, VenueMs};
@@ -168,6 +169,8 @@ impl Gateway {
             banned_until: banned.map(until),
             last_error: self.health.last_error.clone(),
             bots: self.listeners.count(),
+            account_stream: self.feeds.state(Feed::Account),
+            market_stream: self.feeds.state(Feed::Market),
         }
     }
 }

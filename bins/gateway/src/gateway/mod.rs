@@ -6,6 +6,7 @@ mod guard_words;
 mod health;
 mod requests;
 mod seen;
+mod streamed;
 mod watch;
 
 use std::cell::Cell;
@@ -15,7 +16,9 @@ use std::time::Duration;
 
 use daemon::alerting::Alerting;
 use daemon::clock::boot_now;
+use exchange::stream::{Feed, Topic};
 use protocol::guard::GuardWelcome;
+use protocol::status::FeedState;
 use protocol::{BootMs, CommandId, Generation, Symbol};
 use tokio::sync::watch as tokio_watch;
 use tokio::task::AbortHandle;
@@ -23,12 +26,14 @@ use tokio::time::timeout;
 
 use crate::books::Books;
 use crate::event::Event;
+use crate::feeds::{Feeds, REPAIRS};
 use crate::hands::Hands;
 use crate::listeners::Listeners;
 use crate::plan::{Plan, Task, Which};
 use crate::read::Since;
 use crate::resolve::Resolver;
 use crate::settings::Settings;
+use crate::ticks::Ticks;
 use crate::venue::Fault;
 use crate::{openers, read, walk};
 
@@ -61,6 +66,13 @@ pub struct Gateway {
     generation: Rc<Cell<Generation>>,
     alerting: Alerting,
     books: Books,
+    feeds: Feeds,
+    ticks: Ticks,
+    /// What both streams are asked for; whoever runs them listens to it.
+    wishes: tokio_watch::Sender<BTreeSet<Topic>>,
+    streams_begun: BTreeSet<Feed>,
+    /// Why each stream was last away, so that it is said once.
+    stream_troubles: BTreeMap<Feed, String>,
     listeners: Listeners,
     plan: Plan,
     since: Since,
@@ -121,6 +133,11 @@ impl Gateway {
             generation,
             alerting,
             books: Books::default(),
+            feeds: Feeds::default(),
+            ticks: Ticks::default(),
+            wishes: tokio_watch::channel(BTreeSet::new()).0,
+            streams_begun: BTreeSet::new(),
+            stream_troubles: BTreeMap::new(),
             listeners: Listeners::default(),
             lanes: 0,
             resolver: Resolver::default(),
@@ -159,7 +176,9 @@ impl Gateway {
         let now = boot_now();
         self.progress = self.progress.wrapping_add(1);
         self.watch_lease(now);
+        self.begin_streams(now);
         self.walk_if_due(now);
+        self.tell_ticks(now);
         while self.lanes < LANES {
             let Some(task) = self.plan.next(now, self.which()) else {
                 break;
@@ -184,6 +203,7 @@ impl Gateway {
         if now.since(self.watched) >= WATCH_MS {
             self.watched = now;
             self.watch_candles();
+            self.watch_market(now);
         }
         self.wake_at(now)
     }
@@ -222,8 +242,30 @@ impl Gateway {
             Event::CommandEnded(id, done, message) => self.command_ended(id, done, message),
             Event::OpenersGone(result) => self.lease.openers_gone(&result, boot_now()),
             Event::Refused(fault) => self.health.fault(&fault),
+            Event::Stream(feed, event) => self.on_stream(feed, event),
         }
         self.after_faults();
+    }
+
+    /// Connects the streams once the guard has said whether the venue's door is shut, or has been
+    /// waited for long enough; the account's once the clock that signs it is known.
+    fn begin_streams(&mut self, now: BootMs) {
+        if now < self.guard_awaited_until {
+            return;
+        }
+        let ready = [
+            (Feed::Market, true),
+            (Feed::Account, self.hands.venue.now().is_some()),
+        ];
+        for (feed, ready) in ready {
+            if !ready || !self.streams_begun.insert(feed) {
+                continue;
+            }
+            let owner = self.hands.owner.clone();
+            let tell = move |event| owner.tell(Event::Stream(feed, event));
+            let stream = self.hands.venue.stream(feed);
+            tokio::task::spawn_local(stream.run(self.wishes.subscribe(), tell));
+        }
     }
 
     fn walk_if_due(&mut self, now: BootMs) {
@@ -254,7 +296,13 @@ impl Gateway {
                 self.health.ever_synced = true;
                 self.books.candles.tell_all_again();
                 self.watch_candles();
-                self.plan.restart(boot_now());
+                let now = boot_now();
+                self.plan.restart(now);
+                // What streams told meanwhile was not taken in.
+                if self.feeds.state(Feed::Account) != FeedState::Away {
+                    self.feeds.missed(now);
+                    self.plan.hasten(&REPAIRS, now);
+                }
             }
             Err(fault) => {
                 self.health.fault(&fault);
@@ -268,8 +316,12 @@ impl Gateway {
         }
     }
 
-    /// The account is read again shortly, because an order has left or arrived.
+    /// The account is read again shortly, because an order has left or arrived. A stream tells
+    /// that sooner.
     fn look_soon(&mut self) {
+        if self.feeds.whole().account {
+            return;
+        }
         let touched = [
             Task::Executions,
             Task::OpenOrders,
@@ -287,10 +339,11 @@ impl Gateway {
         self.plan.pace(
             self.settings
                 .config
-                .request_budget_for(followed, config::Streams::NONE),
+                .request_budget_for(followed, self.feeds.whole()),
         );
         self.plan.follow(&symbols, &topics, boot_now());
         self.books.candles.keep(&topics);
+        self.wish(&symbols, &topics);
     }
 
     fn symbols_followed(&self) -> BTreeSet<Symbol> {
@@ -309,7 +362,10 @@ impl Gateway {
         let awaited = boot_now() < self.guard_awaited_until;
         if self.walking() {
             Which::Candles
-        } else if awaited || self.hands.venue.now().is_none() {
+        } else if awaited {
+            // It may know of a ban, during which one request more makes it longer.
+            Which::Nothing
+        } else if self.hands.venue.now().is_none() {
             Which::Clock
         } else {
             Which::All
@@ -325,7 +381,18 @@ impl Gateway {
             .as_ref()
             .filter(|walk| walk.task.is_none())
             .map(|walk| walk.again);
-        let soonest = [read, walk, self.resolver.deadline(), self.lease.deadline()];
+        let awaited = self
+            .streams_begun
+            .is_empty()
+            .then_some(self.guard_awaited_until);
+        let soonest = [
+            read,
+            walk,
+            self.resolver.deadline(),
+            self.lease.deadline(),
+            self.ticks.deadline(),
+            awaited,
+        ];
         let soonest = soonest.into_iter().flatten().min();
         // Never later than the next watch; never a spin, whatever is overdue.
         let latest = now.after(WATCH_MS);

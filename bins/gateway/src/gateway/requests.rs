@@ -12,6 +12,7 @@ use protocol::{Intent, IntentId, OrderLinkId, Side, Symbol};
 
 use super::{Gateway, TRADED_MOST};
 use crate::books::Read;
+use crate::event::Event;
 use crate::placing::{self, Market};
 use crate::venue::Fault;
 
@@ -173,10 +174,12 @@ impl Gateway {
             answer.answer(&GatewayReply::Candles(candles));
             return;
         }
-        let venue = self.hands.venue.clone();
+        let (venue, owner) = (self.hands.venue.clone(), self.hands.owner.clone());
         tokio::task::spawn_local(async move {
             match venue.candles(topic, limit).await {
                 Ok(candles) => {
+                    // What the bot takes for the past is the past of its pushes, too.
+                    owner.tell(Event::Candles(topic, candles.clone(), false));
                     let candles = Candles {
                         symbol,
                         interval,

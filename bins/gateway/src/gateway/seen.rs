@@ -7,6 +7,7 @@ use protocol::order::Lookup;
 use protocol::venue::{Candle, Order};
 
 use super::Gateway;
+use crate::candles::Soundness;
 use crate::event::{Begun, Event};
 use crate::orders::Ours;
 use crate::parts::parts;
@@ -62,13 +63,13 @@ impl Gateway {
             self.listeners.ticker(ticker);
         }
         if !news.executions.is_empty() && !self.walking() {
-            let touched = [
-                Task::Positions,
-                Task::Wallet,
-                Task::OpenOrders,
-                Task::ClosedPnl,
-            ];
-            self.plan.hasten(&touched, now.after(super::SOON_MS));
+            let soon = now.after(super::SOON_MS);
+            // No stream tells what a closed trade came to.
+            self.plan.hasten(&[Task::ClosedPnl], soon);
+            if !self.feeds.whole().account {
+                let touched = [Task::Positions, Task::Wallet, Task::OpenOrders];
+                self.plan.hasten(&touched, soon);
+            }
         }
     }
 
@@ -106,6 +107,9 @@ impl Gateway {
         match result {
             Ok(()) => {
                 self.plan.done(task, begun.boot);
+                if self.feeds.read(task, begun.boot) {
+                    tracing::info!("account stream: whole; polls are the safety net");
+                }
                 match task {
                     Task::Executions => self.since.executions = self.since.next(begun),
                     Task::ClosedPnl => self.since.closed = self.since.next(begun),
@@ -207,15 +211,19 @@ impl Gateway {
 
     pub(super) fn watch_candles(&mut self) {
         let begun = self.hands.venue.begun();
-        // What is read every half a minute cannot be held to a few seconds.
-        let pace = self.plan.pace_of(config::Read::Candles);
+        // What is read every half a minute cannot be held to a few seconds; what is streamed can.
+        let pace = if self.feeds.whole().market {
+            0
+        } else {
+            self.plan.pace_of(config::Read::Candles)
+        };
         let configured = self.settings.config.limits.max_data_staleness_ms;
-        let staleness = configured.max(pace.saturating_mul(2));
+        let sound = Soundness {
+            staleness_ms: configured.max(pace.saturating_mul(2)),
+            gap_thousandths: self.settings.config.perps.max_data_gap_thousandths,
+        };
         let followed = self.symbols_followed();
-        let changes = self
-            .books
-            .candles
-            .changes(&followed, begun.venue, staleness);
+        let changes = self.books.candles.changes(&followed, begun.venue, sound);
         for (symbol, why) in changes {
             if let Some(why) = &why {
                 tracing::warn!("{why}");

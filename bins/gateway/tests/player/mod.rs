@@ -132,6 +132,8 @@ pub struct Spec {
     pub keys: Option<(&'static str, &'static str)>,
     pub per_second: u32,
     pub per_minute: u32,
+    /// `exchange.name`.
+    pub venue: &'static str,
 }
 
 impl Spec {
@@ -141,12 +143,14 @@ impl Spec {
             keys: Some(("sim-key", "sim-secret")),
             per_second: 9,
             per_minute: 600,
+            venue: "zoomex",
         }
     }
 
     fn config(&self) -> String {
         let lines = [
             "exchange:".to_owned(),
+            format!("  name: {}", self.venue),
             "  testnet: true".to_owned(),
             format!("  base_url: {}", self.url),
             "logging:".to_owned(),
@@ -199,7 +203,9 @@ impl House {
         if let Some((key, secret)) = spec.keys {
             command
                 .env("ZOOMEX_TESTNET_API_KEY", key)
-                .env("ZOOMEX_TESTNET_API_SECRET", secret);
+                .env("ZOOMEX_TESTNET_API_SECRET", secret)
+                .env("BYBIT_TESTNET_API_KEY", key)
+                .env("BYBIT_TESTNET_API_SECRET", secret);
         }
         let fd = |parent_fd: OwnedFd, child_fd| FdMapping {
             parent_fd,
@@ -351,6 +357,11 @@ impl House {
 
     /// Waits for the gateway's connection and welcomes it.
     pub fn guard(&self, unresolved: Vec<Approval>) -> Guard {
+        self.guard_of(unresolved, None)
+    }
+
+    /// As [`guard`](Self::guard), for a guard that remembers a ban.
+    pub fn guard_of(&self, unresolved: Vec<Approval>, banned_until: Option<VenueMs>) -> Guard {
         self.guard_socket.set_nonblocking(true).unwrap();
         let stream = until("the gateway to connect", || self.guard_socket.accept().ok()).0;
         stream.set_nonblocking(false).unwrap();
@@ -371,7 +382,7 @@ impl House {
                 unresolved,
                 executions_since: since,
                 closed_since: since,
-                banned_until: None,
+                banned_until,
                 state: TradingState::Active,
             }),
         );
@@ -497,6 +508,12 @@ impl Guard {
             Heard::Told(note) => fits(&note.what),
             Heard::Asked(..) => None,
         })
+    }
+
+    /// The first observation that fits, of all there have been.
+    pub fn seen<T>(&mut self, mut fits: impl FnMut(&Observation) -> Option<T>) -> T {
+        let before = self.notes.iter().find_map(|note| fits(&note.what));
+        before.unwrap_or_else(|| self.observed(fits))
     }
 
     /// Waits for an order to be judged.

@@ -42,9 +42,9 @@ pub enum News {
 
 /// A message that could not be read: which stream, and which field of it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("stream {stream}: a message could not be read: {why}")]
+#[error("{stream} stream: a message could not be read: {why}")]
 pub struct StreamError {
-    /// The stream's name as the venue wrote it, or which connection.
+    /// The stream's name as the venue wrote it, or `account` or `market`.
     pub stream: String,
     /// The topic, where it is one of ours.
     pub topic: Option<Topic>,

@@ -20,11 +20,11 @@ pub enum Feed {
 }
 
 impl Feed {
-    /// In words, for a log line.
+    /// Its name, for a log line.
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Account => "account stream",
-            Self::Market => "market stream",
+            Self::Account => "account",
+            Self::Market => "market",
         }
     }
 }

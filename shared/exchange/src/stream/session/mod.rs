@@ -404,7 +404,7 @@ impl Session {
     /// anything else nobody knows what was missed.
     fn unreadable(&mut self, now: BootMs, error: StreamError) -> Vec<Act> {
         let topic = error.topic.filter(|topic| self.held.contains(topic));
-        let why = error.to_string();
+        let why = error.why.clone();
         let mut acts = vec![Act::Tell(StreamEvent::Unreadable(error))];
         match topic {
             Some(topic) => {
