@@ -31,6 +31,7 @@ mod answer;
 mod client;
 mod clock;
 mod credentials;
+pub mod decoders;
 mod error;
 mod limiter;
 mod number;

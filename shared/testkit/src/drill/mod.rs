@@ -79,14 +79,24 @@ fn run(
 ) -> Result<(), PlayError> {
     let mut stage = Stage::set(binaries, scenario.text, dir, &SimSpec::default())?;
     let played = (scenario.play)(&mut stage);
-    *observed = stage
-        .harness
-        .as_ref()
-        .map_or(Ok(Vec::new()), crate::Harness::tags)?;
-    observed.sort();
-    played?;
     let mut expected = scenario.expected.to_vec();
     expected.sort();
+    let tags = || {
+        let harness = stage.harness.as_ref();
+        harness.map_or(Ok(Vec::new()), crate::Harness::tags)
+    };
+    if played.is_ok() {
+        // The guard answers first and logs after: the last line may still be on its way. What is
+        // missing for good shows below.
+        drop(until(5, "the log to tell the rest", || {
+            let seen = tags().map_err(|e| e.to_string())?;
+            let all = expected.iter().all(|tag| seen.contains(tag));
+            if all { Ok(()) } else { Err(format!("{seen:?}")) }
+        }));
+    }
+    *observed = tags()?;
+    observed.sort();
+    played?;
     if *observed == expected {
         Ok(())
     } else {
