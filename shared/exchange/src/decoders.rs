@@ -53,7 +53,10 @@ fn answers(bytes: &[u8], coin: Symbol, said: &mut Vec<String>) {
     if let Ok(text) = serde_json::from_slice::<Text>(bytes) {
         let field = ExchangeError::field("any/call");
         tell(said, text.nonzero::<money::Price>("price").map_err(&field));
-        tell(said, text.required::<money::Amount>("amount").map_err(&field));
+        tell(
+            said,
+            text.required::<money::Amount>("amount").map_err(&field),
+        );
         tell(said, text.time("time").map_err(&field));
     }
 }
@@ -70,11 +73,8 @@ where
     );
 }
 
-fn rows<T, R>(
-    answer: &Answer,
-    said: &mut Vec<String>,
-    read: impl Fn(&T) -> Result<R, FieldError>,
-) where
+fn rows<T, R>(answer: &Answer, said: &mut Vec<String>, read: impl Fn(&T) -> Result<R, FieldError>)
+where
     T: DeserializeOwned,
     R: std::fmt::Debug,
 {

@@ -28,7 +28,10 @@ fn harmless(bytes: &[u8]) {
 fn seeds() -> Vec<Vec<u8>> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seeds = Vec::new();
-    for folder in [here.join("tests/fixtures"), here.join("../../fuzz/corpus/decoders")] {
+    for folder in [
+        here.join("tests/fixtures"),
+        here.join("../../fuzz/corpus/decoders"),
+    ] {
         for file in fs::read_dir(&folder).unwrap() {
             seeds.push(fs::read(file.unwrap().path()).unwrap());
         }
@@ -49,8 +52,20 @@ fn the_corpus_is_read_without_harm() {
 
 /// Bytes that tend to break readers of numbers, texts and structures.
 const NASTY: [&[u8]; 14] = [
-    b"\"\"", b"null", b"1e400", b"-", b"NaN", b"[", b"{", b"\"", b"\\u0000", b"\xff", b"\"\\n\"",
-    b"99999999999999999999999999999999999999999", b"0.0000000000000000000000000000000001", b"-0",
+    b"\"\"",
+    b"null",
+    b"1e400",
+    b"-",
+    b"NaN",
+    b"[",
+    b"{",
+    b"\"",
+    b"\\u0000",
+    b"\xff",
+    b"\"\\n\"",
+    b"99999999999999999999999999999999999999999",
+    b"0.0000000000000000000000000000000001",
+    b"-0",
 ];
 
 proptest! {

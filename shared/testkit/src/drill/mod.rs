@@ -12,7 +12,7 @@ use serde::Serialize;
 pub use scenarios::SCENARIOS;
 use stage::Stage;
 
-use crate::{Binaries, PlayError, SimSpec};
+use crate::{Binaries, PlayError, SimSpec, until};
 
 /// One promise and the play that proves it.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +91,11 @@ fn run(
         drop(until(5, "the log to tell the rest", || {
             let seen = tags().map_err(|e| e.to_string())?;
             let all = expected.iter().all(|tag| seen.contains(tag));
-            if all { Ok(()) } else { Err(format!("{seen:?}")) }
+            if all {
+                Ok(())
+            } else {
+                Err(format!("{seen:?}"))
+            }
         }));
     }
     *observed = tags()?;
