@@ -41,7 +41,7 @@ crash: ## the power-cut matrix and 1,000 kills of a guard under load, with their
 bench: build ## measure against the floors; writes target/bench.json
 	$(CARGO) bench --package perps-guard --bench floors
 
-reference: ## write docs/config.md and docs/config.schema.json anew from the catalogue of keys
+reference: ## write docs/config.md, docs/config.schema.json and docs/tags.md anew from the catalogues
 	$(CARGO) run --quiet --package config --example generate_reference
 
 test-systemd: ## the service under a real systemd, in a container of its own (root; else exit 77)

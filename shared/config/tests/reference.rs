@@ -19,6 +19,7 @@ fn shipped(file: &str) -> Config {
 #[test]
 fn the_written_reference_is_up_to_date() {
     for (file, text) in [
+        ("docs/tags.md", protocol::tag::markdown()),
         ("docs/config.md", config::reference::markdown()),
         ("docs/config.schema.json", config::reference::schema()),
     ] {

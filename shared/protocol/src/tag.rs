@@ -3,7 +3,7 @@
 //! Logs, alerts, `perpsctl explain`, status and the docs all read it. A tag is added here and
 //! nowhere else.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
@@ -58,9 +58,6 @@ macro_rules! catalogue {
         }
 
         impl Tag {
-    /// The field that carries a tag's name in journald: `journalctl SAFETY_TAG=...`.
-    pub const JOURNAL_FIELD: &str = "SAFETY_TAG";
-
             /// Every tag, in the order of the catalogue.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
@@ -231,6 +228,9 @@ catalogue! {
 }
 
 impl Tag {
+    /// The field that carries a tag's name in journald: `journalctl SAFETY_TAG=...`.
+    pub const JOURNAL_FIELD: &str = "SAFETY_TAG";
+
     /// As it stands in logs: `SAFETY_DAILY_LOSS`.
     pub const fn name(self) -> &'static str {
         self.info().name
@@ -253,6 +253,31 @@ impl Tag {
             .copied()
             .find(|tag| tag.name().eq_ignore_ascii_case(text))
     }
+}
+
+/// The catalogue as a page of Markdown: `docs/tags.md` (`make reference`).
+pub fn markdown() -> String {
+    let mut page = "# Tags\n\nWritten by `make reference` from the catalogue in \
+        `shared/protocol/src/tag.rs`. `grep SAFETY_ logs/trading.log` is the whole story; \
+        `perpsctl explain TAG` says the same as this page. Warnings and critical ones are alerts \
+        too.\n"
+        .to_owned();
+    for tag in Tag::ALL {
+        let info = tag.info();
+        // Writing to a string cannot fail.
+        let written = write!(
+            page,
+            "\n## {}\n\n{:?}. {}\n\n| blocks | clears | do |\n| --- | --- | --- |\n| {} | {} | {} |\n",
+            info.name,
+            info.severity,
+            info.meaning,
+            info.blocks,
+            info.clears.replace('|', "or"),
+            info.action,
+        );
+        debug_assert!(written.is_ok());
+    }
+    page
 }
 
 impl fmt::Display for Tag {
