@@ -10,10 +10,10 @@ PROGRAMS := perps-supervisor perps-guard perps-gateway perps-alerts perps-bot pe
 COMMANDS := perps-supervisor perpsctl
 UNITS := perps.service perps@.service
 
-.PHONY: help build demo test test-systemd fmt lint drill bench soak reference install uninstall crash
+.PHONY: help build demo test test-clients test-systemd fmt lint drill bench soak reference install uninstall crash
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 build: ## the release binaries
 	$(CARGO) build --release --workspace --bins
@@ -30,6 +30,11 @@ fmt: ## is everything formatted?
 
 lint: ## clippy, warnings are errors
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+test-clients: ## the simulator's wire, judged by pybit and ccxt from PyPI (exit 77: cannot be had)
+	$(CARGO) build --bin zoomex-sim
+	@command -v python3 >/dev/null || { echo "SKIPPED: no python3 here"; exit 77; }
+	@python3 bins/exchange-sim/clients/run.py --sim target/debug/zoomex-sim --venv target/test-clients
 
 drill: build ## prove every limit on real processes (under 90 s)
 	@$(BIN)/perpsctl drill

@@ -9,7 +9,9 @@ use super::answer::Answer;
 use super::app::Call;
 use super::params::{Params, cursor_text};
 use crate::dialect::Dialect;
-use crate::matching::{MarketId, Moment, Order, OrderNo, Refusal, Venue, parameter};
+use crate::matching::{
+    ExecKind, MarketId, Moment, Order, OrderNo, Refusal, Status, Venue, parameter,
+};
 use crate::rows::{closed_row, execution_row, order_row, with_capitals};
 
 const WEEK_MS: i64 = 7 * 86_400_000;
@@ -58,10 +60,12 @@ pub(crate) fn order_history(call: &mut Call<'_>) -> Answer {
         return Ok(json!({"list": row, "nextPageCursor": "", "category": "linear"}));
     }
     let window = Window::of(&call.params, call.now)?;
+    let status = call.params.word("orderStatus", Status::named)?;
     let ended = newest(&call.params, venue.orders())?
         .take_while(|(_, order)| order.created.ms() >= window.start)
         .filter(|(_, order)| {
             order.status.is_final()
+                && status.is_none_or(|wanted| wanted == order.status)
                 && order.created.ms() <= window.end
                 && market.is_none_or(|wanted| wanted == order.market)
         });
@@ -89,10 +93,12 @@ pub(crate) fn executions(call: &mut Call<'_>) -> Answer {
         return Ok(json!({"list": page.rows, "nextPageCursor": page.next, "category": "linear"}));
     }
     let window = Window::of(&call.params, call.now)?;
+    let kind = call.params.word("execType", ExecKind::named)?;
     let found = newest(&call.params, venue.executions())?
         .take_while(|(_, execution)| execution.at.ms() >= window.start)
         .filter(|(_, execution)| {
             execution.at.ms() <= window.end
+                && kind.is_none_or(|wanted| wanted == execution.kind)
                 && market.is_none_or(|wanted| wanted == execution.market)
         })
         .map(|(n, execution)| (n, (n, execution)));
