@@ -10,7 +10,7 @@ PROGRAMS := perps-supervisor perps-guard perps-gateway perps-alerts perps-bot pe
 COMMANDS := perps-supervisor perpsctl
 UNITS := perps.service perps@.service
 
-.PHONY: help build demo test test-clients test-systemd fmt lint drill bench soak reference install uninstall crash
+.PHONY: help build demo test test-clients test-systemd fmt lint drill bench soak reference install uninstall crash million
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ crash: ## the power-cut matrix and 1,000 kills of a guard under load, with their
 
 bench: build ## measure against the floors; writes target/bench.json
 	$(CARGO) bench --package perps-guard --bench floors
+
+million: ## a million hostile inputs through the engine: no panic, no growth
+	$(CARGO) test --release --package risk --test hostile -- --nocapture
 
 reference: ## write docs/config.md, docs/config.schema.json and docs/tags.md anew from the catalogues
 	$(CARGO) run --quiet --package config --example generate_reference

@@ -22,6 +22,7 @@ mod measure;
 mod memory;
 #[path = "../../tests/player/mod.rs"]
 mod player;
+mod replaying;
 mod supervision;
 #[path = "../../../../shared/risk/tests/support/mod.rs"]
 mod support;
@@ -31,8 +32,9 @@ use measure::Row;
 /// An area's name, and what adds its lines to the table; the number divides its repetitions.
 type Area = (&'static str, fn(&mut Vec<Row>, usize));
 
-const AREAS: [Area; 4] = [
+const AREAS: [Area; 5] = [
     ("engine", engine::cases),
+    ("replay", replaying::cases),
     ("authorise", authorise::cases),
     ("memory", memory::cases),
     ("supervision", supervision::cases),
