@@ -23,6 +23,9 @@ const SNAPSHOT_AT_LAST_RECORDS: u64 = 200_000;
 /// Time after which a snapshot is written if there is anything new.
 const SNAPSHOT_AFTER_MS: u64 = 60_000;
 
+/// A guard that has just started answers first; its files wait for so long.
+const AFTER_START_MS: u64 = 1_000;
+
 /// How long a record may wait in memory; a kill loses no more than that of what nobody was told.
 const WRITE_AFTER_MS: u64 = 20;
 
@@ -41,24 +44,29 @@ pub(crate) struct Journal {
     gap: bool,
     /// Nothing is ever written: what was found is damaged and stays as it is.
     sealed: bool,
+    /// Records that no snapshot holds.
     new_records: u64,
+    /// Until then nothing but records is written.
+    settled: BootMs,
     snapshot_due: BootMs,
     tend_due: BootMs,
 }
 
 impl Journal {
-    /// A store that takes records.
-    pub(crate) fn new(store: Store, now: BootMs) -> Self {
+    /// A store that takes records; `tail` of them are in no snapshot.
+    pub(crate) fn new(store: Store, tail: usize, now: BootMs) -> Self {
+        let settled = now.after(AFTER_START_MS);
         Self {
             store,
             record: Vec::new(),
             fault: None,
             gap: false,
             sealed: false,
-            new_records: 0,
+            new_records: u64::try_from(tail).unwrap_or(u64::MAX),
+            settled,
             // The first one soon: then two stand there, and one may get lost.
-            snapshot_due: now,
-            tend_due: now,
+            snapshot_due: settled,
+            tend_due: settled,
         }
     }
 
@@ -67,7 +75,7 @@ impl Journal {
         Self {
             fault: Some(why),
             sealed: true,
-            ..Self::new(store, now)
+            ..Self::new(store, 0, now)
         }
     }
 
@@ -214,7 +222,8 @@ impl Journal {
     fn is_snapshot_due(&self, now: BootMs, idle: bool) -> bool {
         let many = self.new_records >= SNAPSHOT_AFTER_RECORDS;
         let late = self.new_records > 0 && now >= self.snapshot_due;
-        self.new_records >= SNAPSHOT_AT_LAST_RECORDS || (idle && (many || late))
+        let calm = idle && now >= self.settled;
+        self.new_records >= SNAPSHOT_AT_LAST_RECORDS || (calm && (many || late))
     }
 
     fn snapshot(&mut self, state: &State, wall: VenueMs, now: BootMs) {

@@ -93,12 +93,12 @@ pub(crate) fn open(
     };
     let journal = match &condition {
         StoreCondition::Corrupt(why) => Journal::sealed(store, why.clone(), begin.boot),
-        StoreCondition::Restored => Journal::new(store, begin.boot),
+        StoreCondition::Restored => Journal::new(store, recovered.tail.len(), begin.boot),
         StoreCondition::Fresh | StoreCondition::Reset => {
             store
                 .snapshot(now, rebuilt.engine.state())
                 .map_err(Unusable::Write)?;
-            Journal::new(store, begin.boot)
+            Journal::new(store, 0, begin.boot)
         }
     };
     Ok(Opened {

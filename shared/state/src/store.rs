@@ -206,8 +206,7 @@ impl Store {
     pub fn set_aside(&mut self, now: UnixMs) -> Result<PathBuf, StoreError> {
         let last = match self.phase {
             Phase::Sealed => self.highest,
-            Phase::NeedsSnapshot => self.writer.last_seq(),
-            Phase::Running => {
+            Phase::NeedsSnapshot | Phase::Running => {
                 self.writer.commit(&*self.fs)?;
                 self.writer.last_seq()
             }

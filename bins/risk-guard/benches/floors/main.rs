@@ -23,6 +23,7 @@ mod memory;
 #[path = "../../tests/player/mod.rs"]
 mod player;
 mod replaying;
+mod state;
 mod supervision;
 #[path = "../../../../shared/risk/tests/support/mod.rs"]
 mod support;
@@ -32,10 +33,11 @@ use measure::Row;
 /// An area's name, and what adds its lines to the table; the number divides its repetitions.
 type Area = (&'static str, fn(&mut Vec<Row>, usize));
 
-const AREAS: [Area; 5] = [
+const AREAS: [Area; 6] = [
     ("engine", engine::cases),
     ("replay", replaying::cases),
     ("authorise", authorise::cases),
+    ("state", state::cases),
     ("memory", memory::cases),
     ("supervision", supervision::cases),
 ];

@@ -21,7 +21,9 @@ use proptest::prelude::*;
 use simulated::{CutPoint, Fault, Simulated};
 use state::{Condition, Store};
 
-use Step::{Append, BreakOff, Close, Commit, Delete, Kill, Lazy, SetAside, Snapshot, Tend};
+use Step::{
+    Append, BreakOff, Close, Commit, Delete, Kill, Lazy, SetAside, Snapshot, Tend, WishReset,
+};
 
 /// A life with all there is: batches, lazy writes, rotation, snapshots, pruning, restarts.
 const LIFE: &[Step] = &[
@@ -107,6 +109,16 @@ const RESETS: &[Step] = &[
     Append(35),
     Commit,
     Snapshot,
+    Append(36),
+    WishReset,
+    Append(37),
+    Commit,
+    Append(38),
+    BreakOff,
+    SetAside,
+    Snapshot,
+    Append(39),
+    Commit,
     Tend,
     Tend,
 ];
@@ -279,6 +291,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(Delete),
         1 => Just(SetAside),
         1 => Just(BreakOff),
+        1 => Just(WishReset),
     ]
 }
 

@@ -48,6 +48,8 @@ pub(crate) enum Step {
     /// The operator deletes the snapshot between two starts.
     Delete,
     SetAside,
+    /// The operator's tool deletes it, and gives the store up.
+    WishReset,
     /// Something happened that was not appended.
     BreakOff,
 }
@@ -238,6 +240,14 @@ impl Life {
                     self.reset(last);
                 }
                 archived.map(|_| ())
+            }
+            Step::WishReset => {
+                self.promise.deleted = true;
+                self.publish();
+                // Whether or not it went through: a start finds the wish, or the state as it was.
+                drop(self.store.take().map(Store::wish_reset));
+                self.restart();
+                Ok(())
             }
             Step::BreakOff => {
                 store.break_off();
