@@ -90,6 +90,16 @@ fn an_order_is_told_on_every_topic() {
             "a classic account"
         );
     }
+    // A stop that goes is news of its position, whoever takes it away.
+    let stops = sim.signed("/order/realtime", "category=linear&symbol=SOLUSDT");
+    let mut rows = stops["result"]["list"].as_array().unwrap().iter();
+    let profit = rows.find(|row| row["StopOrderType"] == "TakeProfit");
+    let id = &profit.unwrap()["OrderId"];
+    let cancel = json!({"category": "linear", "symbol": "SOLUSDT", "orderId": id});
+    assert_eq!(sim.signed_post("/order/cancel", &cancel)["retCode"], 0);
+    let position =
+        streams[0].until(|m| m["topic"] == "position" && m["data"][0]["takeProfit"] == "0");
+    assert_eq!(position["data"][0]["stopLoss"], "90.000");
     // What the venue does by itself is told as well: the stop fires.
     let stream = &mut streams[0];
     sim.post("/sim/price", r#"{"symbol":"SOLUSDT","price":"89"}"#);

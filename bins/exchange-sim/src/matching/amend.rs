@@ -64,6 +64,9 @@ impl Venue {
         self.judge_amended(no, &after)?;
         after.updated = now;
         let waits = after.status == Status::Untriggered;
+        if after.is_bracket() {
+            self.tell(Event::Position(after.market));
+        }
         self.orders[no.0] = after;
         self.tell(Event::Order(no));
         if !waits {

@@ -405,10 +405,14 @@ impl Venue {
         } else {
             Status::Cancelled
         };
-        let position = &mut self.markets[order.market.0].position;
+        let (id, bracket) = (order.market, order.is_bracket());
+        let position = &mut self.markets[id.0].position;
         position.take_profit = position.take_profit.filter(|held| *held != no);
         position.stop_loss = position.stop_loss.filter(|held| *held != no);
         self.finish(no, status, now);
+        if bracket {
+            self.tell(Event::Position(id));
+        }
     }
 
     pub(super) fn tell(&mut self, event: Event) {
