@@ -46,6 +46,9 @@ crash: ## the power-cut matrix and 1,000 kills of a guard under load, with their
 bench: build ## measure against the floors; writes target/bench.json
 	$(CARGO) bench --package perps-guard --bench floors
 
+soak: build ## processes killed and stopped at random under orders; SECONDS=120 SEED=...
+	$(CARGO) run --release --quiet --package testkit --example soak -- $(or $(SECONDS),120) $(SEED)
+
 million: ## a million hostile inputs through the engine: no panic, no growth
 	$(CARGO) test --release --package risk --test hostile -- --nocapture
 

@@ -338,7 +338,7 @@ fn socket(path: &Path, why: String) -> PlayError {
     PlayError::Socket { socket: name, why }
 }
 
-fn send(pid: u32, signal: Signal) -> Result<(), PlayError> {
+pub(crate) fn send(pid: u32, signal: Signal) -> Result<(), PlayError> {
     let pid = i32::try_from(pid)
         .map(Pid::from_raw)
         .map_err(|_| PlayError::Ended {

@@ -10,6 +10,7 @@ mod bot;
 pub mod drill;
 mod harness;
 mod sim;
+pub mod soak;
 mod wait;
 
 pub use binaries::Binaries;

@@ -29,10 +29,15 @@ pub fn until<T>(
     }
 }
 
+fn pause() {
+    rest(20);
+}
+
+/// Lets time pass: the pace of a script, never a wait for something that can be looked at.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that looks again after a pause"
 )]
-fn pause() {
-    std::thread::sleep(Duration::from_millis(20));
+pub(crate) fn rest(ms: u64) {
+    std::thread::sleep(Duration::from_millis(ms));
 }
