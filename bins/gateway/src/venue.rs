@@ -103,8 +103,14 @@ impl Venue {
     /// Sets the clock by the venue's; how far they are apart, venue minus machine, milliseconds.
     pub async fn sync_clock(&self) -> Result<i64, Fault> {
         let said = self.reader.sync_clock().await?;
-        let skew = self.reader.clock().skew_ms(boot_now(), wall_now());
+        let skew = self.skew_ms();
         Ok(skew.unwrap_or_else(|| said.0.saturating_sub(wall_now().0)))
+    }
+
+    /// How far the venue's clock and this machine's are apart now, venue minus machine,
+    /// milliseconds; `None` before the first sync.
+    pub fn skew_ms(&self) -> Option<i64> {
+        self.reader.clock().skew_ms(boot_now(), wall_now())
     }
 
     /// The steps of one instrument, as read last; `None` if the venue does not have it.

@@ -310,6 +310,8 @@ fn spawn(
         .args(&spec.arguments)
         .env("ZOOMEX_TESTNET_API_KEY", "sim-key")
         .env("ZOOMEX_TESTNET_API_SECRET", "sim-secret")
+        .env("BYBIT_TESTNET_API_KEY", "sim-key")
+        .env("BYBIT_TESTNET_API_SECRET", "sim-secret")
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -68,6 +68,8 @@ pub struct Gateway {
     books: Books,
     feeds: Feeds,
     ticks: Ticks,
+    /// From then on the venue shows what the last executions closed.
+    closes_shown: BootMs,
     /// What both streams are asked for; whoever runs them listens to it.
     wishes: tokio_watch::Sender<BTreeSet<Topic>>,
     streams_begun: BTreeSet<Feed>,
@@ -135,6 +137,7 @@ impl Gateway {
             books: Books::default(),
             feeds: Feeds::default(),
             ticks: Ticks::default(),
+            closes_shown: now,
             wishes: tokio_watch::channel(BTreeSet::new()).0,
             streams_begun: BTreeSet::new(),
             stream_troubles: BTreeMap::new(),
@@ -204,6 +207,7 @@ impl Gateway {
             self.watched = now;
             self.watch_candles();
             self.watch_market(now);
+            self.watch_clock();
         }
         self.wake_at(now)
     }

@@ -16,6 +16,8 @@ use crate::resolve::{Missing, Verdict};
 use crate::venue::Fault;
 use crate::{read, story};
 
+/// A change of the skew that is told before the next planned sync.
+const SKEW_NEWS_MS: u64 = 50;
 /// Finished orders looked up at once after a read of all open orders.
 const FOLLOWED_AT_ONCE: usize = 8;
 
@@ -64,8 +66,9 @@ impl Gateway {
         }
         if !news.executions.is_empty() && !self.walking() {
             let soon = now.after(super::SOON_MS);
-            // No stream tells what a closed trade came to.
+            // No stream tells what a closed trade came to, and the venue may show it late.
             self.plan.hasten(&[Task::ClosedPnl], soon);
+            self.closes_shown = now.after(self.settings.config.limits.venue_lag_ms);
             if !self.feeds.whole().account {
                 let touched = [Task::Positions, Task::Wallet, Task::OpenOrders];
                 self.plan.hasten(&touched, soon);
@@ -112,7 +115,12 @@ impl Gateway {
                 }
                 match task {
                     Task::Executions => self.since.executions = self.since.next(begun),
-                    Task::ClosedPnl => self.since.closed = self.since.next(begun),
+                    Task::ClosedPnl => {
+                        self.since.closed = self.since.next(begun);
+                        if begun.boot < self.closes_shown {
+                            self.plan.hasten(&[Task::ClosedPnl], self.closes_shown);
+                        }
+                    }
                     Task::Wallet
                     | Task::Positions
                     | Task::Ticker(_)
@@ -207,6 +215,17 @@ impl Gateway {
             tokio::task::spawn_local(async move { read::long_candles(&hands, topic).await });
         }
         self.watch_candles();
+    }
+
+    /// A call may have set the clock anew because the venue refused its time stamp, and somebody
+    /// may have set this machine's: the guard hears of either before the next planned sync.
+    pub(super) fn watch_clock(&mut self) {
+        let Some((told, skew)) = self.health.skew_ms.zip(self.hands.venue.skew_ms()) else {
+            return;
+        };
+        if told.abs_diff(skew) >= SKEW_NEWS_MS {
+            self.observe(self.hands.venue.begun(), Observation::ClockSkew(skew));
+        }
     }
 
     pub(super) fn watch_candles(&mut self) {

@@ -24,6 +24,7 @@ mod memory;
 mod player;
 mod replaying;
 mod state;
+mod streams;
 mod supervision;
 #[path = "../../../../shared/risk/tests/support/mod.rs"]
 mod support;
@@ -33,13 +34,14 @@ use measure::Row;
 /// An area's name, and what adds its lines to the table; the number divides its repetitions.
 type Area = (&'static str, fn(&mut Vec<Row>, usize));
 
-const AREAS: [Area; 6] = [
+const AREAS: [Area; 7] = [
     ("engine", engine::cases),
     ("replay", replaying::cases),
     ("authorise", authorise::cases),
     ("state", state::cases),
     ("memory", memory::cases),
     ("supervision", supervision::cases),
+    ("streams", streams::cases),
 ];
 
 fn main() {

@@ -1,0 +1,111 @@
+//! What the venue is and how it behaves, through whole harnesses of real processes: the other
+//! venue of the family, the default caps with streams, a clock that is off.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
+
+mod stage;
+
+use protocol::Tag;
+use protocol::frame::Empty;
+use protocol::gateway::{GatewayReply, GatewayRequest};
+use protocol::status::{FeedState, GatewayStatus};
+use stage::{PROFILE, Stage, accepted, qty, sol};
+use testkit::{BotPlayer, until};
+
+fn gateway(bot: &mut BotPlayer) -> GatewayStatus {
+    match bot.ask(&GatewayRequest::Status(Empty {})).unwrap() {
+        GatewayReply::Status(status) => status,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn await_live(bot: &mut BotPlayer) {
+    until(40, "both streams to be whole", || {
+        let status = gateway(bot);
+        match (status.account_stream, status.market_stream) {
+            (FeedState::Live, FeedState::Live) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .unwrap();
+}
+
+#[test]
+fn the_same_session_at_the_other_venue() {
+    let profile = PROFILE.replace("exchange:\n", "exchange:\n  name: bybit\n");
+    let stage = Stage::ready(&profile);
+    let mut bot = stage.bot();
+    await_live(&mut bot);
+    assert!(accepted(&bot.buy(sol(), qty("2")).unwrap()));
+    bot.await_size(sol(), qty("2")).unwrap();
+    assert!(accepted(&bot.close(sol(), qty("2")).unwrap()));
+    bot.await_size(sol(), qty("0")).unwrap();
+    let ledger = stage.sim.ledger().unwrap();
+    assert_eq!(ledger.closed_pnl.len(), 1);
+    until(40, "the guard's book to be flat, one trade counted", || {
+        let risk = stage.harness.risk().map_err(|e| e.to_string())?;
+        match (risk.positions.len(), risk.session.trades) {
+            (0, 1) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .unwrap();
+    assert!(!stage.harness.tags().unwrap().contains(&Tag::ReconBlock));
+}
+
+#[test]
+fn under_the_default_caps_streams_carry_the_load() {
+    // What the file does not say is 60 requests a minute.
+    let defaults: String = PROFILE
+        .lines()
+        .filter(|line| !line.contains("maxRequestsPer"))
+        .map(|line| {
+            format!(
+                "{}\n",
+                line.replace("sessionMaxTrades: 100", "sessionMaxTrades: 3")
+            )
+        })
+        .collect();
+    let stage = Stage::ready(&defaults);
+    let mut bot = stage.bot();
+    await_live(&mut bot);
+    for n in 1..=3 {
+        assert!(accepted(&bot.buy(sol(), qty("1")).unwrap()), "{n}");
+        bot.await_size(sol(), qty(&n.to_string())).unwrap();
+    }
+    // The third execution has reached the guard before any poll could: the next opening order is
+    // refused for the trades, not for anything that is stale.
+    let refused = bot.buy(sol(), qty("1")).unwrap();
+    let text = format!("{:?}", refused.outcome);
+    assert!(text.contains("SessionTrades"), "{text}");
+    assert!(gateway(&mut bot).requests_last_minute <= 60);
+}
+
+#[test]
+fn a_clock_that_is_off_stops_entries_and_only_entries() {
+    let profile = PROFILE.replace("perps:\n", "perps:\n  timeSyncMaxSkewMs: 1000\n");
+    let stage = Stage::ready(&profile);
+    let mut bot = stage.bot();
+    assert!(accepted(&bot.buy(sol(), qty("1")).unwrap()));
+    bot.await_size(sol(), qty("1")).unwrap();
+    stage.fault("clock_skew", "", Some(30_000));
+    // The first signed call is refused for its time stamp, sets the clock, and goes again.
+    until(40, "the drift to stop entries", || {
+        let placed = bot.buy(sol(), qty("1")).map_err(|e| e.to_string())?;
+        let text = format!("{:?}", placed.outcome);
+        if text.contains("TimeDrift") {
+            Ok(())
+        } else {
+            Err(text)
+        }
+    })
+    .unwrap();
+    assert!(accepted(&bot.close(sol(), qty("1")).unwrap()), "exits go");
+    stage.fault("clock_skew", "", Some(0));
+    stage.await_buy("after");
+    assert!(stage.harness.tags().unwrap().contains(&Tag::TimeDrift));
+}
