@@ -17,10 +17,11 @@ use stage::{PROFILE, Stage, accepted, qty, sol};
 use testkit::{BotPlayer, until};
 
 fn gateway(bot: &mut BotPlayer) -> GatewayStatus {
-    match bot.ask(&GatewayRequest::Status(Empty {})).unwrap() {
-        GatewayReply::Status(status) => status,
-        other => panic!("{other:?}"),
-    }
+    let reply = bot.ask(&GatewayRequest::Status(Empty {})).unwrap();
+    let GatewayReply::Status(status) = reply else {
+        panic!("{reply:?}")
+    };
+    status
 }
 
 fn await_live(bot: &mut BotPlayer) {
@@ -60,16 +61,11 @@ fn the_same_session_at_the_other_venue() {
 #[test]
 fn under_the_default_caps_streams_carry_the_load() {
     // What the file does not say is 60 requests a minute.
-    let defaults: String = PROFILE
-        .lines()
-        .filter(|line| !line.contains("maxRequestsPer"))
-        .map(|line| {
-            format!(
-                "{}\n",
-                line.replace("sessionMaxTrades: 100", "sessionMaxTrades: 3")
-            )
-        })
-        .collect();
+    let defaults = PROFILE
+        .replace("  maxRequestsPerSecond: 9\n", "")
+        .replace("  maxRequestsPerMinute: 500\n", "")
+        .replace("sessionMaxTrades: 100", "sessionMaxTrades: 3");
+    assert!(!defaults.contains("maxRequests"));
     let stage = Stage::ready(&defaults);
     let mut bot = stage.bot();
     await_live(&mut bot);
