@@ -13,7 +13,7 @@ use daemon::deployment::Deployment;
 use interrupt::Interrupt;
 use moments::Moments;
 use story::Story;
-use summary::summary;
+use summary::{replayed, summary};
 use testkit::{Binaries, Harness, HarnessSpec, PlayError, Sim, SimSpec};
 
 use crate::cli::Demo;
@@ -82,7 +82,8 @@ fn play(args: &Demo) -> Result<Exit, PlayError> {
     let last = Picture::take(harness.dir());
     out::progress("stopping in order: bot, gateway, risk-guard, alert-forwarder");
     let ended = harness.stop()?;
-    let sound = summary(&story, &last, &sim)? && ended.success();
+    let agreed = summary(&story, &last, &sim)?;
+    let sound = replayed(dir.path())? && agreed && ended.success();
     Ok(if sound { Exit::Healthy } else { Exit::Degraded })
 }
 

@@ -1,5 +1,9 @@
-//! The session, summed up against the simulator's ledger.
+//! The session, summed up against the simulator's ledger, and its journal stepped again.
 
+use std::path::Path;
+
+use daemon::deployment::Deployment;
+use replay::{Options, Source};
 use testkit::{PlayError, Sim};
 
 use super::story::Story;
@@ -57,4 +61,28 @@ pub(super) fn summary(story: &Story, last: &Picture, sim: &Sim) -> Result<bool, 
     };
     out::line(&format!("  verdict   {verdict}"));
     Ok(sound)
+}
+
+/// Steps the session's journal through an engine of its own; true if every decision came out again.
+pub(super) fn replayed(dir: &Path) -> Result<bool, PlayError> {
+    let failed = |error: replay::SourceError| PlayError::Ended {
+        what: format!("the journal cannot be replayed: {error}"),
+    };
+    let state = Deployment::at(dir).data_dir().join("perps_state.json");
+    let source = Source::open(&state).map_err(failed)?;
+    let report = replay::replay(source, &Options::default(), &mut |_| {}).map_err(failed)?;
+    let (inputs, check) = (report.span.inputs, &report.check);
+    let same = !check.is_empty() && !check.differs();
+    let verdict = if same {
+        format!("{GREEN}every decision as it was recorded{PLAIN}")
+    } else {
+        format!(
+            "{RED}{} steps otherwise than recorded{PLAIN}",
+            check.differences
+        )
+    };
+    out::line(&format!(
+        "  replay    {inputs} inputs stepped again: {verdict}"
+    ));
+    Ok(same)
 }
