@@ -103,6 +103,7 @@ impl Books {
             }
             Observation::ClosedTrades(_)
             | Observation::ExecutionsComplete(_)
+            | Observation::ClosedTradesComplete(_)
             | Observation::Synced
             | Observation::ClockSkew(_)
             | Observation::Banned(_)

@@ -20,6 +20,7 @@ pub fn parts(what: Observation) -> Vec<Observation> {
         Observation::ClosedTrades(rows) => each(rows, Observation::ClosedTrades),
         whole @ (Observation::Wallet(_)
         | Observation::ExecutionsComplete(_)
+        | Observation::ClosedTradesComplete(_)
         | Observation::Synced
         | Observation::ClockSkew(_)
         | Observation::Banned(_)

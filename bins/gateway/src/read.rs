@@ -53,7 +53,7 @@ async fn carry_out(
         Task::Positions => positions(hands).await,
         Task::OpenOrders => open_orders(hands).await,
         Task::Executions => executions(hands, since.executions, since.lag_ms).await,
-        Task::ClosedPnl => closed(hands, since.closed).await,
+        Task::ClosedPnl => closed(hands, since.closed, since.lag_ms).await,
         Task::ServerTime => clock(hands).await,
         Task::Ticker(symbol) => {
             let ticker = hands.venue.ticker(symbol).await?;
@@ -114,13 +114,15 @@ pub async fn executions(hands: &Hands, since: VenueMs, lag_ms: u64) -> Result<()
     Ok(())
 }
 
-/// Closed trades from then on.
-pub async fn closed(hands: &Hands, since: VenueMs) -> Result<(), Fault> {
+/// Closed trades from then on, and up to when none is missing.
+pub async fn closed(hands: &Hands, since: VenueMs, lag_ms: u64) -> Result<(), Fault> {
     let begun = hands.venue.begun();
     let rows = hands.venue.closed_trades(since).await?;
     if !rows.is_empty() {
         hands.seen(begun, Observation::ClosedTrades(rows));
     }
+    let complete = earlier(begun.venue, lag_ms);
+    hands.seen(begun, Observation::ClosedTradesComplete(complete));
     Ok(())
 }
 

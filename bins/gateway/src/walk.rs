@@ -47,7 +47,7 @@ async fn walk(hands: &Hands, mut route: Route) -> Result<(), Fault> {
     resolve(hands, &mut route).await;
     let lag_ms = route.settings.config.limits.venue_lag_ms;
     read::executions(hands, route.welcome.executions_since, lag_ms).await?;
-    read::closed(hands, route.welcome.closed_since).await?;
+    read::closed(hands, route.welcome.closed_since, lag_ms).await?;
     let symbol = route.settings.topic.symbol;
     leverage(hands, symbol, route.settings.config.perps.leverage).await?;
     let begun = hands.venue.begun();
@@ -57,7 +57,9 @@ async fn walk(hands: &Hands, mut route: Route) -> Result<(), Fault> {
     // A position in a symbol of which nothing is known yet: its steps are needed to close it.
     let strange: BTreeSet<Symbol> = held.difference(&route.symbols_known()).copied().collect();
     if !strange.is_empty() {
-        instruments(hands, &strange).await?;
+        // Each telling replaces the one before.
+        let all = route.symbols_known().union(&strange).copied().collect();
+        instruments(hands, &all).await?;
     }
     hands.seen(begun, Observation::Positions(positions));
     read::open_orders(hands).await?;

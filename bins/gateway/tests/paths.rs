@@ -386,6 +386,7 @@ const fn kind(what: &Observation) -> &'static str {
         Observation::Orders(_) => "orders",
         Observation::Executions(_) => "executions",
         Observation::ExecutionsComplete(_) => "complete",
+        Observation::ClosedTradesComplete(_) => "closed_complete",
         Observation::ClosedTrades(_) => "closed",
         Observation::Synced => "synced",
         Observation::ClockSkew(_) => "skew",

@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Every limit and how much of it is used.
     Limits(Json),
+    /// What each day and each closed trade brought, fees and funding apart.
+    Pnl(Json),
     /// The `SAFETY_*` story so far, from logs/trading.log.
     Events(Events),
     /// The log of one process, or trading.log.

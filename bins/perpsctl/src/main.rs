@@ -45,6 +45,7 @@ fn run(cli: &Cli) -> Exit {
     match &cli.command {
         Command::Status(args) => command::status::run(dir, args),
         Command::Limits(args) => command::limits::run(dir, args),
+        Command::Pnl(args) => command::pnl::run(dir, args),
         Command::Events(args) => command::events::run(dir, args),
         Command::Logs(args) => command::logs::run(dir, args),
         Command::Halt(args) => command::verb::say(

@@ -77,6 +77,7 @@ fn items(what: &Observation) -> usize {
         Observation::ClosedTrades(list) => list.len(),
         Observation::Wallet(_)
         | Observation::ExecutionsComplete(_)
+        | Observation::ClosedTradesComplete(_)
         | Observation::Synced
         | Observation::ClockSkew(_)
         | Observation::Banned(_)

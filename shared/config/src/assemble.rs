@@ -79,6 +79,7 @@ fn limits(all: &Effective) -> Made<Limits> {
         max_orders_per_minute: all.count_or_off("perps.maxOrdersPerMinute")?,
         max_open_orders: all.count_or_off("perps.maxOpenOrders")?,
         allowed_symbols: all.symbols_or_off("perps.allowedSymbols")?,
+        symbol: Some(all.symbol("perps.symbol")?),
         max_leverage: all.ratio_or_off("perps.maxLeverage")?,
         require_stop_loss: all.flag("perps.requireStopLoss")?,
         supported_sides: all.word("perps.supportedSides", |word| match word {

@@ -54,6 +54,7 @@ fn defaults() -> Limits {
         max_orders_per_minute: None,
         max_open_orders: None,
         allowed_symbols: None,
+        symbol: Symbol::new("SOLUSDT").ok(),
         max_leverage: None,
         require_stop_loss: false,
         supported_sides: OpeningSides::Long,

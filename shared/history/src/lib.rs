@@ -14,6 +14,7 @@ pub mod record;
 pub mod schema;
 
 mod rebuild;
+mod second;
 mod story;
 
 pub use rebuild::{Rebuilt, engine_of, genesis_of, rebuild};

@@ -15,6 +15,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::record::{self, Recorded};
+use crate::second;
 
 /// Changes the JSON of one version into that of the next.
 type Change = fn(&mut Value) -> Result<(), Unreadable>;
@@ -28,7 +29,10 @@ struct Step {
 }
 
 /// The first leads from version 1 to 2, and so on.
-const STEPS: [Step; 0] = [];
+const STEPS: [Step; 1] = [Step {
+    state: second::state,
+    record: second::record,
+}];
 
 const _: () = assert!(
     STEPS.len() + 1 == SCHEMA_VERSION as usize,

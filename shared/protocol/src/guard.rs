@@ -152,8 +152,10 @@ pub enum Observation {
     Executions(Vec<Execution>),
     /// Executions up to this venue time have all been told.
     ExecutionsComplete(VenueMs),
-    /// Closed trades, oldest first; repeats are fine.
+    /// Closed trades, oldest first; repeats are fine, and so is a row that has grown since.
     ClosedTrades(Vec<ClosedTrade>),
+    /// Closed trades up to this venue time have all been told.
+    ClosedTradesComplete(VenueMs),
     /// The start-up order has been walked through: look-ups, executions, closed trades, positions,
     /// orders and wallet have all been told once on this connection.
     Synced,

@@ -4,7 +4,8 @@ use money::{Amount, Price, Qty, Ratio};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BootMs, Context, Generation, Mode, Process, SessionId, Severity, Side, Symbol, Tag, VenueMs,
+    BootMs, Context, Generation, Mode, OrderId, Process, SessionId, Severity, Side, Symbol, Tag,
+    VenueMs,
 };
 
 /// The version of these shapes.
@@ -69,6 +70,12 @@ pub struct RiskStatus {
     pub limits: Vec<LimitUse>,
     /// The account's money.
     pub account: Account,
+    /// The money of each UTC day, today last.
+    #[serde(default)]
+    pub days: Vec<DayMoney>,
+    /// The newest closed trades, newest last.
+    #[serde(default)]
+    pub closes: Vec<CloseResult>,
     /// The positions of the guard's book.
     pub positions: Vec<BookPosition>,
     /// Our resting orders in the book.
@@ -168,10 +175,74 @@ pub struct Account {
     pub funding_today: Amount,
     /// Unrealised PnL.
     pub unrealised: Option<Amount>,
+    /// Deposits less withdrawals that nobody has confirmed yet.
+    #[serde(default)]
+    pub unconfirmed_flow: Option<Amount>,
     /// Initial margin over equity.
     pub margin_ratio: Option<Ratio>,
     /// Losing closes in a row.
     pub loss_streak: u32,
+}
+
+/// The money of one UTC day by venue time. What is paid is positive in `fees` and `funding`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayMoney {
+    /// When it began.
+    pub start: VenueMs,
+    /// Cash result of its executions: PnL of what was closed, less every fee and all funding.
+    pub realised: Amount,
+    /// Fees.
+    pub fees: Amount,
+    /// Funding.
+    pub funding: Amount,
+    /// Sum of the venue's rows of closed PnL (net of fees, without funding).
+    pub closed_pnl: Amount,
+    /// How many rows that were.
+    pub closes: u32,
+    /// Confirmed deposits less withdrawals.
+    pub flows: Amount,
+}
+
+/// What one closing order brought. `None` is unknown: a position that was taken over does not say
+/// what it cost to open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloseResult {
+    /// The closing order.
+    pub order_id: OrderId,
+    /// Which instrument.
+    pub symbol: Symbol,
+    /// Direction of the position that was closed.
+    pub side: Side,
+    /// How much was closed.
+    pub qty: Qty,
+    /// Price difference realised, before fees and funding.
+    pub gross: Option<Amount>,
+    /// Fees: the opening's share and the closing's, positive when paid.
+    pub fees: Option<Amount>,
+    /// Funding while it was held, its share, positive when paid.
+    pub funding: Option<Amount>,
+    /// By our own executions: gross less fees, without funding, as the venue counts.
+    pub pnl: Option<Amount>,
+    /// By the venue's row; `None` while there is none.
+    pub venue_pnl: Option<Amount>,
+    /// How the two compare.
+    pub check: CloseCheck,
+    /// When it last executed, venue time.
+    pub at: VenueMs,
+}
+
+/// How our own figure and the venue's compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseCheck {
+    /// One of the two is not there yet, or not whole.
+    Waiting,
+    /// Within a cent.
+    Agrees,
+    /// Beyond a cent, or one never came.
+    Disagrees,
+    /// Part of it was taken over, so there is no figure of our own.
+    Exempt,
 }
 
 /// One position of the guard's book.

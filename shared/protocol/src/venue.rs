@@ -269,6 +269,12 @@ pub struct ClosedTrade {
     pub entry: Price,
     /// Average exit price.
     pub exit: Price,
+    /// What the closed quantity was worth at entry, exactly, where the venue says.
+    #[serde(default)]
+    pub entry_value: Option<Notional>,
+    /// What it was worth at exit, exactly, where the venue says.
+    #[serde(default)]
+    pub exit_value: Option<Notional>,
     /// Result, net of opening and closing fees, without funding.
     pub pnl: Amount,
     /// When the venue made the row.

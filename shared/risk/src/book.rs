@@ -1,27 +1,15 @@
 //! Positions and prices: our own count from executions, and the venue's word beside it.
 
-use money::{Amount, Decimal, MoneyError, Notional, Price, Qty};
+use money::{Amount, MoneyError, Notional, Price, Qty};
 use protocol::venue::{ExecKind, Execution, Instrument, Order, Position, Ticker};
 use protocol::{Context, Side, Symbol, Tag, VenueMs};
 
 use crate::effects::Effects;
-use crate::state::{Held, MarkAt};
+use crate::state::MarkAt;
 use crate::{Engine, trips};
-
-/// Places of the settle coin to which a part of a cost is rounded; what is left at the end of a
-/// position is its exact rest, so nothing is ever lost.
-const COST_PLACES: u32 = 12;
 
 /// An execution this far behind what has all been told is a repeat, remembered or not.
 const REPEATS_MS: u64 = 600_000;
-
-impl Held {
-    /// Average entry price.
-    pub(crate) fn entry(&self) -> Option<Price> {
-        let quotient = self.cost.get().checked_div(self.size.get())?;
-        Price::new(quotient.round_dp(COST_PLACES)).ok()
-    }
-}
 
 impl Engine {
     pub(crate) fn note_instruments(&mut self, all: &[Instrument]) {
@@ -118,9 +106,12 @@ impl Engine {
                 book.hedge_legs.push(position.clone());
             }
         }
+        self.state.venue.positions_begun = Some(begun);
         self.settle_over(begun);
         if self.state.venue.compared {
             self.compare_positions(begun, effects);
+        } else {
+            self.compare_if_awaited(effects);
         }
     }
 
@@ -151,7 +142,8 @@ impl Engine {
     pub(crate) fn book_execution(&mut self, execution: &Execution, effects: &mut Effects) {
         let told = self.state.ingested.executions_until;
         let old = told.is_some_and(|until| until.since(execution.at) > REPEATS_MS);
-        if old || !self.state.ingested.executions.insert(execution.exec_id) {
+        let ingested = &mut self.state.ingested.executions;
+        if old || !ingested.insert(execution.exec_id, execution.at) {
             return;
         }
         let last = self
@@ -161,100 +153,98 @@ impl Engine {
             .entry(execution.symbol)
             .or_insert(execution.at);
         *last = (*last).max(execution.at);
-        let ours = execution.at >= self.state.began;
+        let ours = self.is_since_compared(execution.at);
         let booked = match execution.kind {
-            ExecKind::Funding => self.book_funding(execution),
-            // Before this history began only the closed-PnL rows tell what was earned.
-            ExecKind::Trade | ExecKind::Bust | ExecKind::Adl | ExecKind::Unknown if !ours => Ok(()),
+            ExecKind::Funding => self.book_funding(execution, effects),
             ExecKind::Trade | ExecKind::Bust | ExecKind::Adl | ExecKind::Unknown => {
-                self.book_trade(execution)
+                self.book_trade(execution, ours, effects)
             }
         };
         if let Err(error) = booked {
             self.state.book.fault = Some(format!("execution {}: {error}", execution.exec_id));
         }
-        if ours && execution.kind != ExecKind::Funding {
+        if execution.kind == ExecKind::Unknown {
+            let what = format!("execution {} is of an unknown kind", execution.exec_id);
+            self.state.book.fault = Some(what);
+        }
+        if execution.kind != ExecKind::Funding
+            && (ours || self.knows(execution.link_id.as_ref(), &execution.order_id))
+        {
             self.fill_booked(
                 execution.link_id.as_ref(),
                 &execution.order_id,
                 execution.qty,
             );
         }
-        if ours && matches!(execution.kind, ExecKind::Bust | ExecKind::Adl) {
-            let message = format!(
-                "the venue closed {} {} by force at {}",
-                execution.qty, execution.symbol, execution.price
-            );
-            let context = Context::new()
-                .with("symbol", execution.symbol)
-                .with("qty", execution.qty)
-                .with("price", execution.price);
-            trips::begin(self, Tag::Liquidation, message, context, None, effects);
-        }
+        self.tell_forced(execution, effects);
     }
 
-    fn book_funding(&mut self, execution: &Execution) -> Result<(), MoneyError> {
-        self.cash(execution.at, execution.fee.negated())?;
-        if execution.at.day() == self.state.day.number {
-            self.state.day.funding = self.state.day.funding.plus(execution.fee)?;
+    /// Whether what was executed then moves our positions: what was executed before the books were
+    /// first compared is in the positions that were taken over.
+    pub(crate) fn is_since_compared(&self, at: VenueMs) -> bool {
+        self.state.book.since.is_some_and(|since| at >= since)
+    }
+
+    fn tell_forced(&mut self, execution: &Execution, effects: &mut Effects) {
+        let how = match execution.kind {
+            ExecKind::Bust => "liquidated",
+            ExecKind::Adl => "auto-deleveraged",
+            ExecKind::Trade | ExecKind::Funding | ExecKind::Unknown => return,
+        };
+        if execution.at < self.state.began {
+            return;
+        }
+        let message = format!(
+            "the venue {how} {} {} at {}",
+            execution.qty, execution.symbol, execution.price
+        );
+        let context = Context::new()
+            .with("symbol", execution.symbol)
+            .with("side", execution.side)
+            .with("qty", execution.qty)
+            .with("price", execution.price)
+            .with("exec_id", execution.exec_id);
+        if self.state.trips.contains_key(&Tag::Liquidation) {
+            let severity = Tag::Liquidation.severity();
+            return self.tell(Tag::Liquidation, severity, message, context, true, effects);
+        }
+        trips::begin(self, Tag::Liquidation, message, context, None, effects);
+    }
+
+    fn book_funding(
+        &mut self,
+        execution: &Execution,
+        effects: &mut Effects,
+    ) -> Result<(), MoneyError> {
+        self.cash(execution.at, execution.fee.negated(), effects)?;
+        if let Some(day) = self.day_at(execution.at) {
+            day.funding = day.funding.plus(execution.fee)?;
+        }
+        let held = self.state.book.positions.get_mut(&execution.symbol);
+        if let Some(held) = held
+            && let Some(paid) = held.funding
+        {
+            held.funding = Some(paid.plus(execution.fee)?);
         }
         Ok(())
     }
 
-    fn book_trade(&mut self, execution: &Execution) -> Result<(), MoneyError> {
-        let earned = self.move_position(execution)?;
-        self.cash(execution.at, earned.minus(execution.fee)?)?;
-        if execution.at.day() == self.state.day.number {
-            self.state.day.fees = self.state.day.fees.plus(execution.fee)?;
+    fn book_trade(
+        &mut self,
+        execution: &Execution,
+        ours: bool,
+        effects: &mut Effects,
+    ) -> Result<(), MoneyError> {
+        let mut earned = Amount::ZERO;
+        if ours && let Some(closed) = self.move_position(execution)? {
+            earned = closed.earned()?;
+            self.note_closing(execution, closed)?;
+        }
+        self.cash(execution.at, earned.minus(execution.fee)?, effects)?;
+        if let Some(day) = self.day_at(execution.at) {
+            day.fees = day.fees.plus(execution.fee)?;
         }
         Ok(())
-    }
-
-    /// Moves our position by an execution; what its closing part earned, before fees.
-    fn move_position(&mut self, execution: &Execution) -> Result<Amount, MoneyError> {
-        let positions = &mut self.state.book.positions;
-        let held = positions.get(&execution.symbol).copied();
-        let value = execution.price.times(execution.qty)?.amount();
-        let Some(held) = held.filter(|held| held.side != execution.side) else {
-            let adopted = held.is_some_and(|held| held.adopted);
-            let (size, cost) = held.map_or((Qty::ZERO, Amount::ZERO), |h| (h.size, h.cost));
-            let grown = Held {
-                side: execution.side,
-                size: size.plus(execution.qty)?,
-                cost: cost.plus(value)?,
-                adopted,
-            };
-            positions.insert(execution.symbol, grown);
-            return Ok(Amount::ZERO);
-        };
-        let closed = execution.qty.min(held.size);
-        let cost = part_of(held.cost, closed, held.size)?;
-        let proceeds = execution.price.times(closed)?.amount();
-        let earned = match held.side {
-            Side::Buy => proceeds.minus(cost)?,
-            Side::Sell => cost.minus(proceeds)?,
-        };
-        let left = held.size.less(closed);
-        let beyond = execution.qty.less(closed);
-        if !left.is_zero() {
-            let kept = Held {
-                size: left,
-                cost: held.cost.minus(cost)?,
-                ..held
-            };
-            positions.insert(execution.symbol, kept);
-        } else if beyond.is_zero() {
-            positions.remove(&execution.symbol);
-        } else {
-            let turned = Held {
-                side: execution.side,
-                size: beyond,
-                cost: execution.price.times(beyond)?.amount(),
-                adopted: false,
-            };
-            positions.insert(execution.symbol, turned);
-        }
-        Ok(earned)
     }
 
     /// Size that may surely be closed by an order of this side: what our book and the venue's last
@@ -325,20 +315,4 @@ impl Engine {
         }
         Ok(worth)
     }
-}
-
-/// The part of a cost that belongs to a part of a size; all of it for the whole.
-fn part_of(cost: Amount, part: Qty, whole: Qty) -> Result<Amount, MoneyError> {
-    if part == whole {
-        return Ok(cost);
-    }
-    let overflow = MoneyError::Overflow {
-        what: "part of a cost",
-    };
-    let share: Decimal = cost
-        .get()
-        .checked_mul(part.get())
-        .and_then(|product| product.checked_div(whole.get()))
-        .ok_or(overflow)?;
-    Amount::new(share.round_dp(COST_PLACES))
 }

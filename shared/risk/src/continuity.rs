@@ -18,7 +18,7 @@ impl Engine {
         self.state.wallet.peak = None;
         self.state.day.cash_base = self.state.day.cash;
         self.state.day.closed_base = self.state.day.closed_pnl;
-        self.state.loss_streak = 0;
+        self.forget_streak();
         for tag in [
             Tag::CircuitBreaker,
             Tag::DailyLoss,

@@ -8,7 +8,9 @@ use protocol::{BootMs, Severity, Stamp, Tag, VenueMs};
 use crate::effects::{Effects, Event};
 use crate::input::{Genesis, Input, InputKind, Start, StoreCondition};
 use crate::names;
-use crate::state::{Book, Day, Given, Ingested, Intents, Session, State, VenueView, WalletBook};
+use crate::state::{
+    Book, Closings, Day, Days, Given, Ingested, Intents, Session, State, VenueView, WalletBook,
+};
 use crate::{Clock, trips};
 
 /// Executions and rows are asked for from a little before the last one that was told.
@@ -46,7 +48,9 @@ impl Engine {
                 refused: 0,
             },
             day: Day::blank(stamp.venue.day()),
+            days: Days::default(),
             loss_streak: 0,
+            closings: Closings::default(),
             wallet: WalletBook::default(),
             book: Book::default(),
             reservations: std::collections::BTreeMap::new(),
@@ -63,6 +67,7 @@ impl Engine {
                 synced: false,
                 compared: false,
                 condition: StoreCondition::Fresh,
+                positions_begun: None,
                 positions_elapsed: None,
                 orders_elapsed: None,
                 skew_ms: None,
@@ -162,7 +167,7 @@ impl Engine {
         GuardWelcome {
             unresolved: self.unresolved(),
             executions_since: since(state.ingested.executions_until),
-            closed_since: since(state.ingested.closed_until),
+            closed_since: since(state.ingested.rows_until.or(state.ingested.closed_until)),
             banned_until: state.venue.banned_until,
             state: self.trading_state(),
         }
@@ -280,13 +285,16 @@ impl Engine {
                 for execution in all {
                     self.book_execution(execution, effects);
                 }
+                self.check_closings(effects);
             }
             Observation::ExecutionsComplete(until) => self.executions_complete(*until, effects),
             Observation::ClosedTrades(all) => {
                 for trade in all {
                     self.count_close(trade, effects);
                 }
+                self.check_closings(effects);
             }
+            Observation::ClosedTradesComplete(until) => self.rows_complete(*until, effects),
             Observation::Synced => self.synced(effects),
             Observation::ClockSkew(skew) => self.state.venue.skew_ms = Some(*skew),
             Observation::Banned(until) => {
@@ -297,13 +305,6 @@ impl Engine {
             Observation::CandlesStale { symbol, why } => {
                 self.note_candles(*symbol, why.as_deref(), effects);
             }
-        }
-    }
-
-    fn roll_day(&mut self) {
-        let today = self.state.clock.day();
-        if today > self.state.day.number {
-            self.state.day = Day::blank(today);
         }
     }
 }

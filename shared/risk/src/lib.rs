@@ -23,14 +23,18 @@
 mod book;
 mod checks;
 mod clock;
+mod closings;
 mod commands;
 mod continuity;
+mod days;
 mod effects;
 mod engine;
+mod flows;
 mod input;
 mod intents;
 mod limits;
 mod names;
+mod positions;
 mod reconcile;
 mod reservations;
 pub mod state;

@@ -48,6 +48,9 @@ pub struct Limits {
     pub max_open_orders: Option<u32>,
     /// `perps.allowedSymbols`: anything else is refused.
     pub allowed_symbols: Option<Vec<Symbol>>,
+    /// `perps.symbol`: where a position that is found may be taken over, with the allowed symbols.
+    #[serde(default)]
+    pub symbol: Option<Symbol>,
     /// `perps.maxLeverage`: leverage of the symbol as the venue last reported it.
     pub max_leverage: Option<Ratio>,
     /// `perps.requireStopLoss`: an opening order must carry a stop loss.
@@ -72,6 +75,17 @@ pub struct Limits {
     pub time_sync_max_skew_ms: u64,
     /// `alerts.reminderMinutes`, in milliseconds: how often a lasting condition is told again.
     pub reminder_ms: u64,
+}
+
+impl Limits {
+    /// Whether a position found in this symbol may be ours to take over.
+    pub(crate) fn is_ours(&self, symbol: Symbol) -> bool {
+        match (&self.allowed_symbols, self.symbol) {
+            (Some(allowed), _) => allowed.contains(&symbol),
+            (None, Some(ours)) => ours == symbol,
+            (None, None) => true,
+        }
+    }
 }
 
 /// What a day's loss is measured against.

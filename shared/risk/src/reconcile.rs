@@ -1,21 +1,57 @@
 //! Our book against the venue's: at the start adopt or block, later block what stays different.
+//! Every difference is logged once with both sides.
 
 use protocol::venue::{Order, Position};
 use protocol::{Context, Side, Symbol, Tag, VenueMs};
+use serde::{Deserialize, Serialize};
 
 use crate::effects::Effects;
+use crate::flows::CENT;
 use crate::state::Held;
-use crate::{Engine, StoreCondition, trips};
+use crate::{Engine, trips};
 
 /// Foreign orders that are remembered.
 const FOREIGN_MOST: usize = 1024;
+
+/// Differences that are remembered; of more, the first are enough.
+const DIFFERENCES_MOST: usize = 64;
+
+/// Something on which the book and the venue do not agree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// What it is about: one of them stands at a time.
+    pub about: String,
+    /// Which instrument, if it is about one.
+    pub symbol: Option<Symbol>,
+    /// Our side.
+    pub book: String,
+    /// The venue's side.
+    pub venue: String,
+    /// Both in a sentence.
+    pub said: String,
+}
+
+impl Difference {
+    fn context(&self) -> Context {
+        Context::new()
+            .with("about", &self.about)
+            .with_some("symbol", self.symbol)
+            .with("book", &self.book)
+            .with("venue", &self.venue)
+    }
+}
 
 impl Engine {
     /// The start-up order has been walked through on this connection: compare, then allow.
     pub(crate) fn synced(&mut self, effects: &mut Effects) {
         self.state.venue.synced = true;
-        if !self.state.venue.compared {
-            self.state.venue.compared = true;
+        self.compare_if_awaited(effects);
+    }
+
+    /// Compares as soon as the venue has been read; again while executions may explain what is
+    /// different.
+    pub(crate) fn compare_if_awaited(&mut self, effects: &mut Effects) {
+        if self.state.venue.synced && !self.state.venue.compared {
             self.compare_at_start(effects);
         }
     }
@@ -23,97 +59,155 @@ impl Engine {
     /// A block outranks an adoption.
     fn compare_at_start(&mut self, effects: &mut Effects) {
         effects.must_be_durable = true;
-        let mut problems = Vec::new();
+        // Before the first comparison of a new history there is no book to disagree with.
+        let first = self.state.book.since.is_none();
+        let mut wrong = self.standing_problems();
         let mut adopt = Vec::new();
-        let corrupt = self.state.corrupt.is_some();
-        // Before the first comparison of a new history the book is only what was executed since.
-        let fresh = self.state.venue.condition == StoreCondition::Fresh;
+        let mut differing = Vec::new();
         for position in self.state.book.venue_positions.values() {
-            let Some(side) = position.side else { continue };
             let held = self.state.book.positions.get(&position.symbol);
-            if !fresh && held.is_some_and(|held| held.side == side && held.size == position.size) {
-                continue;
-            }
-            let live = format!(
-                "{} {} {}",
-                side.position_word(),
-                position.size,
-                position.symbol
-            );
-            if !self.state.limits.supported_sides.allows(side) {
-                problems.push(format!("a live {live}, which this harness does not open"));
-            } else if held.is_some() && !fresh {
-                problems.push(format!(
-                    "the venue holds {live}, the book {}",
-                    in_words(held)
-                ));
-            } else if corrupt {
-                problems.push(format!("a live {live}, and no state to judge it by"));
-            } else {
-                adopt.push(position.clone());
+            match self.judge_found(position, held.filter(|_| !first)) {
+                Found::Same => {}
+                Found::Wrong(why) => wrong.push(why),
+                Found::Adopt => adopt.push(position.clone()),
+                Found::Differs => differing.push(position.symbol),
             }
         }
-        for (symbol, held) in &self.state.book.positions {
-            if !fresh && !self.state.book.venue_positions.contains_key(symbol) {
-                problems.push(format!(
-                    "the book holds {} {symbol}, the venue nothing",
-                    in_words(Some(held))
-                ));
-            }
+        let book = &self.state.book;
+        let vanished = book.positions.keys().copied();
+        let vanished = vanished.filter(|symbol| !book.venue_positions.contains_key(symbol));
+        differing.extend(vanished.filter(|_| !first));
+        // What may be explained by an execution that the venue does not show yet is waited for.
+        if wrong.is_empty() && self.may_be_explained(&differing) {
+            return;
         }
-        problems.extend(self.standing_problems());
-        if problems.is_empty() {
-            if fresh {
-                self.state.book.positions.clear();
-            }
+        self.state.venue.compared = true;
+        self.state.book.disagreeing.clear();
+        wrong.extend(
+            differing
+                .into_iter()
+                .map(|symbol| self.disagreement(symbol)),
+        );
+        if wrong.is_empty() {
             for position in &adopt {
                 self.adopt(position, effects);
             }
         } else {
-            self.block(&problems, effects);
+            self.block(wrong, effects);
+        }
+        if first {
+            self.state.book.since = self.state.venue.positions_begun;
+        }
+        let off = self.unexplained().map(|off| off.get().abs());
+        self.state.wallet.unproven = off.is_some_and(|off| off > CENT);
+    }
+
+    /// What a live position is to the book.
+    fn judge_found(&self, position: &Position, held: Option<&Held>) -> Found {
+        let Some(side) = position.side else {
+            return Found::Same;
+        };
+        if held.is_some_and(|held| held.is(position)) {
+            return Found::Same;
+        }
+        let limits = &self.state.limits;
+        let why = if !limits.supported_sides.allows(side) {
+            "which this harness does not open"
+        } else if held.is_some() {
+            return Found::Differs;
+        } else if self.state.corrupt.is_some() {
+            "and no state to judge it by"
+        } else if !limits.is_ours(position.symbol) {
+            "in a symbol that is not ours to trade"
+        } else {
+            return Found::Adopt;
+        };
+        let live = live_in_words(Some(position));
+        Found::Wrong(Difference {
+            about: format!("position {}", position.symbol),
+            symbol: Some(position.symbol),
+            said: format!("a live {live} {}, {why}", position.symbol),
+            book: in_words(held),
+            venue: live,
+        })
+    }
+
+    /// Whether the executions that have been told do not reach the read that showed a difference.
+    fn may_be_explained(&mut self, differing: &[Symbol]) -> bool {
+        let Some(begun) = self.state.venue.positions_begun else {
+            return false;
+        };
+        let disagreeing = &mut self.state.book.disagreeing;
+        disagreeing.retain(|symbol, _| differing.contains(symbol));
+        let told = self.state.ingested.executions_until;
+        let mut open = false;
+        for symbol in differing {
+            let since = *disagreeing.entry(*symbol).or_insert(begun);
+            open |= told.is_none_or(|until| until < since);
+        }
+        open
+    }
+
+    fn disagreement(&self, symbol: Symbol) -> Difference {
+        let held = self.state.book.positions.get(&symbol);
+        let live = self.state.book.venue_positions.get(&symbol);
+        let (book, venue) = (in_words(held), live_in_words(live));
+        Difference {
+            about: format!("position {symbol}"),
+            symbol: Some(symbol),
+            said: format!("{symbol}: the book holds {book}, the venue {venue}"),
+            book,
+            venue,
         }
     }
 
     /// What is wrong whenever it is seen: hedge legs, and orders of somebody else.
-    fn standing_problems(&self) -> Vec<String> {
+    fn standing_problems(&self) -> Vec<Difference> {
         let known = &self.state.book.acknowledged_legs;
-        let legs = self
-            .state
-            .book
-            .hedge_legs
-            .iter()
-            .filter(|leg| !known.iter().any(|k| same_leg(k, leg)))
-            .map(|leg| {
-                format!(
-                    "a leg of hedge mode: {} {} (index {})",
-                    leg.size, leg.symbol, leg.index
-                )
-            });
-        let orders = self.state.book.foreign_orders.values().map(|order| {
-            format!(
-                "an open order that is not ours: {} {} {} ({})",
-                order.side, order.qty, order.symbol, order.order_id
-            )
+        let legs = self.state.book.hedge_legs.iter();
+        let legs = legs.filter(|leg| !known.iter().any(|k| same_leg(k, leg)));
+        let legs = legs.map(|leg| Difference {
+            about: format!("hedge leg {} {}", leg.symbol, leg.index),
+            symbol: Some(leg.symbol),
+            said: format!(
+                "a leg of hedge mode: {} {} (index {})",
+                live_in_words(Some(leg)),
+                leg.symbol,
+                leg.index
+            ),
+            book: "nothing".to_owned(),
+            venue: live_in_words(Some(leg)),
+        });
+        let orders = self.state.book.foreign_orders.values();
+        let orders = orders.map(|order| {
+            let what = format!("{} {} {}", order.side, order.qty, order.symbol);
+            Difference {
+                about: format!("order {}", order.order_id),
+                symbol: Some(order.symbol),
+                said: format!(
+                    "an open order that is not ours: {what} ({})",
+                    order.order_id
+                ),
+                book: "nothing".to_owned(),
+                venue: what,
+            }
         });
         legs.chain(orders).collect()
     }
 
     fn adopt(&mut self, position: &Position, effects: &mut Effects) {
-        let (Some(side), Some(entry)) = (position.side, position.entry) else {
-            let problem = format!(
-                "a live position in {} without an entry price",
-                position.symbol
-            );
-            return self.block(&[problem], effects);
-        };
-        let Ok(cost) = entry.times(position.size) else {
-            return;
-        };
-        let held = Held {
-            side,
-            size: position.size,
-            cost: cost.amount(),
-            adopted: true,
+        let (Some(held), Some(side), Some(entry)) =
+            (Held::found(position), position.side, position.entry)
+        else {
+            let venue = live_in_words(Some(position));
+            let difference = Difference {
+                about: format!("position {}", position.symbol),
+                symbol: Some(position.symbol),
+                said: format!("a live {venue} {} without an entry price", position.symbol),
+                book: "nothing".to_owned(),
+                venue,
+            };
+            return self.block(vec![difference], effects);
         };
         self.state.book.positions.insert(position.symbol, held);
         let stop = position
@@ -134,16 +228,43 @@ impl Engine {
         self.tell(Tag::ReconAdopt, severity, message, context, true, effects);
     }
 
-    fn block(&mut self, problems: &[String], effects: &mut Effects) {
-        let context = Context::new().with("differences", problems.len());
-        trips::begin(
-            self,
-            Tag::ReconBlock,
-            problems.join("; "),
-            context,
-            None,
-            effects,
-        );
+    /// Blocks entries, and tells each difference that was not told before, with both sides.
+    pub(crate) fn block(&mut self, found: Vec<Difference>, effects: &mut Effects) {
+        let known = &self.state.book.differences;
+        let news: Vec<Difference> = found
+            .into_iter()
+            .filter(|new| known.get(&new.about) != Some(new))
+            .take(DIFFERENCES_MOST.saturating_sub(known.len()))
+            .collect();
+        if news.is_empty() {
+            return;
+        }
+        let stood = self.state.trips.contains_key(&Tag::ReconBlock);
+        for new in &news {
+            let differences = &mut self.state.book.differences;
+            differences.insert(new.about.clone(), new.clone());
+        }
+        let all = self.state.book.differences.values();
+        let all: Vec<&str> = all.map(|difference| difference.said.as_str()).collect();
+        let (message, count) = (all.join("; "), all.len());
+        let context = match &news[..] {
+            [only] if !stood => only.context(),
+            _ => Context::new().with("differences", count),
+        };
+        if let Some(trip) = self.state.trips.get_mut(&Tag::ReconBlock) {
+            trip.message.clone_from(&message);
+            trip.context.clone_from(&context);
+        }
+        trips::begin(self, Tag::ReconBlock, message, context, None, effects);
+        if !stood && news.len() == 1 {
+            return;
+        }
+        let severity = Tag::ReconBlock.severity();
+        for new in news {
+            let context = new.context();
+            // The trip's own alert holds those that it began with.
+            self.tell(Tag::ReconBlock, severity, new.said, context, stood, effects);
+        }
     }
 
     /// After the start a difference blocks once it has outlived the venue's lag with nothing of
@@ -154,12 +275,12 @@ impl Engine {
         symbols.extend(self.state.book.venue_positions.keys().copied());
         symbols.sort();
         symbols.dedup();
-        let mut problems = Vec::new();
+        let mut found = Vec::new();
         for symbol in symbols {
             let held = self.state.book.positions.get(&symbol);
             let live = self.state.book.venue_positions.get(&symbol);
             let same = match (held, live) {
-                (Some(held), Some(live)) => Some(held.side) == live.side && held.size == live.size,
+                (Some(held), Some(live)) => held.is(live),
                 (None, None) => true,
                 (Some(_), None) | (None, Some(_)) => false,
             };
@@ -173,28 +294,21 @@ impl Engine {
                 self.state.book.disagreeing.remove(&symbol);
                 continue;
             }
+            let since = *self.state.book.disagreeing.entry(symbol).or_insert(begun);
+            // Executions as old as the first read that showed it would have explained it.
             let told = self
                 .state
                 .ingested
                 .executions_until
-                .is_some_and(|until| until > begun.after(lag));
-            let since = *self.state.book.disagreeing.entry(symbol).or_insert(begun);
+                .is_some_and(|until| until > since.after(lag));
             if begun > since.after(lag.saturating_mul(2))
                 && (told || begun > since.after(lag.saturating_mul(10)))
             {
-                let theirs = live.map_or("nothing".to_owned(), |p| {
-                    format!("{} {}", p.side.map_or("?", Side::position_word), p.size)
-                });
-                problems.push(format!(
-                    "{symbol}: the book holds {}, the venue {theirs}",
-                    in_words(held)
-                ));
+                found.push(self.disagreement(symbol));
             }
         }
-        problems.extend(self.standing_problems());
-        if !problems.is_empty() && !self.state.trips.contains_key(&Tag::ReconBlock) {
-            self.block(&problems, effects);
-        }
+        found.extend(self.standing_problems());
+        self.block(found, effects);
     }
 
     /// Whether an order of this symbol may be executing now. A resting limit order is not: its
@@ -237,10 +351,9 @@ impl Engine {
             .collect();
         let open: std::collections::BTreeSet<_> = all.iter().map(|order| order.order_id).collect();
         self.state.book.acknowledged.retain(|id| open.contains(id));
-        let found = !self.state.book.foreign_orders.is_empty();
-        if found && self.state.venue.compared && !self.state.trips.contains_key(&Tag::ReconBlock) {
-            let problems = self.standing_problems();
-            self.block(&problems, effects);
+        if self.state.venue.compared {
+            let found = self.standing_problems();
+            self.block(found, effects);
         }
     }
 
@@ -250,28 +363,15 @@ impl Engine {
             return "not done: the venue has not been read; try again when it has".to_owned();
         }
         let mut taken = Vec::new();
-        let live: Vec<Position> = self.state.book.venue_positions.values().cloned().collect();
-        self.state.book.positions.clear();
-        for position in &live {
-            let (Some(side), Some(entry)) = (position.side, position.entry) else {
-                continue;
-            };
-            let Ok(cost) = entry.times(position.size) else {
-                continue;
-            };
-            let held = Held {
-                side,
-                size: position.size,
-                cost: cost.amount(),
-                adopted: true,
-            };
-            self.state.book.positions.insert(position.symbol, held);
-            taken.push(format!(
-                "{} {} {}",
-                side.position_word(),
-                position.size,
-                position.symbol
-            ));
+        let ours = std::mem::take(&mut self.state.book.positions);
+        for position in self.state.book.venue_positions.values() {
+            let symbol = position.symbol;
+            // Where the two agree the book knows more than the venue's row does.
+            let same = ours.get(&symbol).filter(|held| held.is(position)).copied();
+            if let Some(held) = same.or_else(|| Held::found(position)) {
+                self.state.book.positions.insert(symbol, held);
+                taken.push(format!("{} {symbol}", live_in_words(Some(position))));
+            }
         }
         let orders: Vec<_> = self.state.book.foreign_orders.keys().copied().collect();
         self.state.book.acknowledged.extend(orders);
@@ -281,7 +381,9 @@ impl Engine {
             .acknowledged_legs
             .clone_from(&self.state.book.hedge_legs);
         self.state.book.disagreeing.clear();
+        self.state.book.differences.clear();
         self.state.book.fault = None;
+        self.settle_closings();
         trips::end(
             self,
             Tag::ReconBlock,
@@ -296,9 +398,28 @@ impl Engine {
     }
 }
 
+/// What a live position is to the book.
+enum Found {
+    /// The book has it.
+    Same,
+    /// It is nobody's: taken over.
+    Adopt,
+    /// The book has another.
+    Differs,
+    /// It should not be there, whatever the book says.
+    Wrong(Difference),
+}
+
 fn in_words(held: Option<&Held>) -> String {
     held.map_or("nothing".to_owned(), |held| {
         format!("{} {}", held.side.position_word(), held.size)
+    })
+}
+
+fn live_in_words(live: Option<&Position>) -> String {
+    live.map_or("nothing".to_owned(), |live| {
+        let side = live.side.map_or("?", Side::position_word);
+        format!("{side} {}", live.size)
     })
 }
 

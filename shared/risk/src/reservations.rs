@@ -352,6 +352,11 @@ impl Engine {
         }
     }
 
+    /// Whether an order is one of those that are not over.
+    pub(crate) fn knows(&self, link: Option<&OrderLinkId>, order: &OrderId) -> bool {
+        self.approval_of(link, order).is_some()
+    }
+
     fn approval_of(&self, link: Option<&OrderLinkId>, order: &OrderId) -> Option<ApprovalId> {
         let by_link = link.and_then(|link| names::approval_of(&self.state.lineage, link));
         by_link

@@ -12,11 +12,14 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use crate::closings::{Closing, Closings, Settled};
+pub use crate::days::{Day, Days};
+pub use crate::reconcile::Difference;
 use crate::{Clock, Event, Limits, StoreCondition};
 
 /// The version of this shape, and of [`Input`](crate::Input)'s. Whoever changes either raises it and
 /// adds the step from the version before to `history::schema`, which says how.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// The engine's whole memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,8 +50,12 @@ pub struct State {
     pub session: Session,
     /// The UTC day's money.
     pub day: Day,
+    /// The money of the days before it, and what is dated after it.
+    pub days: Days,
     /// Losing closes in a row.
     pub loss_streak: u32,
+    /// What our closing orders brought, and the venue's word on them.
+    pub closings: Closings,
     /// The wallet and what follows from it.
     pub wallet: WalletBook,
     /// Positions and orders.
@@ -107,43 +114,6 @@ pub struct Session {
     pub refused: u64,
 }
 
-/// The money of one UTC day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Day {
-    /// Days since 1970-01-01.
-    pub number: i64,
-    /// Cash result of the day's executions: PnL of what was closed, less every fee and funding.
-    pub cash: Amount,
-    /// Fees paid.
-    pub fees: Amount,
-    /// Funding paid.
-    pub funding: Amount,
-    /// Sum of the day's closed-PnL rows.
-    pub closed_pnl: Amount,
-    /// Confirmed deposits less withdrawals.
-    pub flows: Amount,
-    /// `cash` when the operator last reset the daily loss: the allowance counts from there.
-    pub cash_base: Amount,
-    /// The same for `closed_pnl`.
-    pub closed_base: Amount,
-}
-
-impl Day {
-    /// A day without trades.
-    pub const fn blank(number: i64) -> Self {
-        Self {
-            number,
-            cash: Amount::ZERO,
-            fees: Amount::ZERO,
-            funding: Amount::ZERO,
-            closed_pnl: Amount::ZERO,
-            flows: Amount::ZERO,
-            cash_base: Amount::ZERO,
-            closed_base: Amount::ZERO,
-        }
-    }
-}
-
 /// The wallet as last read, its peak, and the balance it should have.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WalletBook {
@@ -157,23 +127,18 @@ pub struct WalletBook {
     pub unverified: Option<WalletRead>,
     /// Since when the balance is not explained, elapsed milliseconds.
     pub suspicious_since: Option<u64>,
-    /// What the operator has not confirmed yet.
-    pub unconfirmed_flow: Amount0,
+    /// What the jump may have been: in the middle of executions a read allows several.
+    pub suspects: Vec<Amount>,
+    /// Since the guard's start the balance has not been found explained.
+    pub unproven: bool,
+    /// What the operator has not confirmed yet, oldest first.
+    pub unconfirmed: VecDeque<Jump>,
     /// Cash results since the anchor, oldest first.
     pub recent_cash: VecDeque<CashAt>,
+    /// The anchor's balance and everything since: what the balance should be now.
+    pub explained: Option<Amount>,
     /// Initial margin of openings that the last read may not hold yet.
     pub margin_not_seen: BTreeMap<ApprovalId, MarginAt>,
-}
-
-/// An amount that is nothing unless said otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Amount0(pub Amount);
-
-impl Default for Amount0 {
-    fn default() -> Self {
-        Self(Amount::ZERO)
-    }
 }
 
 /// One read of the wallet.
@@ -194,6 +159,17 @@ pub struct BalanceAt {
     pub at: VenueMs,
     /// The balance.
     pub balance: Amount,
+}
+
+/// A change of the balance that no execution explains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Jump {
+    /// When the read that showed it was begun, venue time.
+    pub at: VenueMs,
+    /// How much came in, or went out if negative.
+    pub amount: Amount,
+    /// Equity of that read.
+    pub equity: Amount,
 }
 
 /// A cash result at a moment.
@@ -217,6 +193,9 @@ pub struct MarginAt {
 /// Positions and orders, our own count and the venue's word.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Book {
+    /// From when on the positions are ours, by our own executions: what was executed up to then is
+    /// in the positions that were taken over. `None` until the books have been compared once.
+    pub since: Option<VenueMs>,
     /// Our positions, from executions.
     pub positions: BTreeMap<Symbol, Held>,
     /// Prices by which positions are valued.
@@ -237,6 +216,8 @@ pub struct Book {
     pub last_execution: BTreeMap<Symbol, VenueMs>,
     /// Since when, in venue time, a symbol's positions disagree.
     pub disagreeing: BTreeMap<Symbol, VenueMs>,
+    /// What has been told to be different and was not acknowledged, by what it is about.
+    pub differences: BTreeMap<String, Difference>,
     /// The newest approvals whose orders are over: a late read may still show them.
     pub over: BTreeSet<ApprovalId>,
     /// Legs of hedge mode that the operator has acknowledged.
@@ -258,6 +239,11 @@ pub struct Held {
     pub cost: Amount,
     /// Taken over at start-up.
     pub adopted: bool,
+    /// Fees paid at entry, less the shares of what was closed; `None`: unknown, for what was taken
+    /// over.
+    pub open_fee: Option<Amount>,
+    /// Funding paid while it was held, less the same shares; `None` as above.
+    pub funding: Option<Amount>,
 }
 
 /// A mark price and when it was read.
@@ -389,21 +375,25 @@ pub struct Ingested {
     pub executions: Ring<ExecId>,
     /// The newest closed-PnL row's time.
     pub closed_until: Option<VenueMs>,
+    /// All closed-PnL rows up to here have been told, venue time.
+    pub rows_until: Option<VenueMs>,
     /// Order ids of closed-PnL rows, newest last.
     pub closed: Ring<OrderId>,
 }
 
-/// The newest few of something, each once.
+/// The newest few of something, each once, with its venue time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Ring<T: Ord> {
-    order: VecDeque<T>,
+    order: VecDeque<(T, VenueMs)>,
+    /// Everything up to here may have been forgotten.
+    horizon: Option<VenueMs>,
     #[serde(skip, default = "BTreeSet::new")]
     known: BTreeSet<T>,
 }
 
 impl<T: Ord> PartialEq for Ring<T> {
     fn eq(&self, other: &Self) -> bool {
-        self.order == other.order
+        (&self.order, self.horizon) == (&other.order, other.horizon)
     }
 }
 
@@ -413,6 +403,7 @@ impl<T: Ord> Default for Ring<T> {
     fn default() -> Self {
         Self {
             order: VecDeque::new(),
+            horizon: None,
             known: BTreeSet::new(),
         }
     }
@@ -424,22 +415,24 @@ impl<T: Ord + Copy> Ring<T> {
 
     /// What is remembered, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.order.iter()
+        self.order.iter().map(|(item, _)| item)
     }
 
-    /// Takes one in; false if it is known already.
-    pub fn insert(&mut self, item: T) -> bool {
+    /// Takes one in; false if it is known already, or so old that it may have been forgotten.
+    pub fn insert(&mut self, item: T, at: VenueMs) -> bool {
         if self.known.len() != self.order.len() {
-            self.known = self.order.iter().copied().collect();
+            self.known = self.order.iter().map(|(item, _)| *item).collect();
         }
-        if !self.known.insert(item) {
+        let forgotten = self.horizon.is_some_and(|horizon| at <= horizon);
+        if forgotten || !self.known.insert(item) {
             return false;
         }
-        self.order.push_back(item);
+        self.order.push_back((item, at));
         if self.order.len() > Self::MOST
-            && let Some(oldest) = self.order.pop_front()
+            && let Some((oldest, told_at)) = self.order.pop_front()
         {
             self.known.remove(&oldest);
+            self.horizon = self.horizon.max(Some(told_at));
         }
         true
     }
@@ -456,6 +449,8 @@ pub struct VenueView {
     pub compared: bool,
     /// What the store found at this start.
     pub condition: StoreCondition,
+    /// When the last read of the positions was begun, venue time.
+    pub positions_begun: Option<VenueMs>,
     /// When positions were last read, elapsed milliseconds.
     pub positions_elapsed: Option<u64>,
     /// When open orders were last read, elapsed milliseconds.

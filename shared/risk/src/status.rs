@@ -29,6 +29,8 @@ pub(crate) fn status(engine: &Engine, now: Clock) -> RiskStatus {
         session: session(&seen),
         limits: limits(&seen),
         account: account(&seen),
+        days: seen.days(),
+        closes: seen.closes(),
         positions: positions(&seen),
         open_orders: count(resting.clone().count()),
         opening_orders: count(resting.filter(|r| r.approval.opens).count()),
@@ -153,9 +155,16 @@ fn account(engine: &Engine) -> Account {
         fees_today: state.day.fees,
         funding_today: state.day.funding,
         unrealised: last.and_then(|read| read.wallet.unrealised),
+        unconfirmed_flow: unconfirmed_flow(engine),
         margin_ratio: engine.margin_ratio(money::Amount::ZERO),
         loss_streak: state.loss_streak,
     }
+}
+
+fn unconfirmed_flow(engine: &Engine) -> Option<money::Amount> {
+    let jumps = &engine.state.wallet.unconfirmed;
+    let sum = engine.unconfirmed_rise().plus(engine.unconfirmed_fall());
+    sum.ok().filter(|_| !jumps.is_empty())
 }
 
 fn positions(engine: &Engine) -> Vec<BookPosition> {

@@ -1,10 +1,9 @@
 //! The operator's words.
 
 use protocol::guard::{CommandKind, OperatorVerb, ResetTarget, Verb, VerbDone};
-use protocol::{Context, Severity, Tag};
+use protocol::{Context, Tag};
 
 use crate::effects::Effects;
-use crate::state::Amount0;
 use crate::{Engine, trips};
 
 impl Engine {
@@ -123,7 +122,7 @@ impl Engine {
     fn reset(&mut self, by: &str, what: ResetTarget, effects: &mut Effects) -> String {
         let (tag, said) = match what {
             ResetTarget::CircuitBreaker => {
-                self.state.loss_streak = 0;
+                self.forget_streak();
                 (Tag::CircuitBreaker, "the loss streak is zero")
             }
             ResetTarget::DailyLoss => {
@@ -167,47 +166,5 @@ impl Engine {
             trips::end(self, tag, &format!("session {new} begins"), effects);
         }
         format!("session {old} has ended, {new} begins")
-    }
-
-    fn confirm_flow(&mut self, effects: &mut Effects) -> String {
-        let Amount0(jump) = std::mem::take(&mut self.state.wallet.unconfirmed_flow);
-        if jump.is_zero() {
-            return "nothing to confirm: every change of the balance is explained".to_owned();
-        }
-        self.state.day.flows = self
-            .state
-            .day
-            .flows
-            .plus(jump)
-            .unwrap_or(self.state.day.flows);
-        if jump.get().is_sign_negative() {
-            self.scale_peak(jump);
-        }
-        trips::end(self, Tag::Flow, "confirmed by the operator", effects);
-        let context = Context::new().with("amount", jump);
-        let message = format!("confirmed: {jump} came from outside");
-        self.tell(Tag::Flow, Severity::Info, message, context, false, effects);
-        let kind = if jump.get().is_sign_negative() {
-            "withdrawal"
-        } else {
-            "deposit"
-        };
-        format!("{kind} of {} confirmed", jump.get().abs())
-    }
-
-    /// A withdrawal takes its share of the peak along, so that it is no drawdown.
-    fn scale_peak(&mut self, jump: money::Amount) {
-        let wallet = &mut self.state.wallet;
-        let (Some(peak), Some(last)) = (wallet.peak, &wallet.last) else {
-            return;
-        };
-        let now = last.wallet.equity;
-        let scaled = now
-            .minus(jump)
-            .and_then(|before| now.over(before))
-            .and_then(|part| peak.times(part));
-        if let Ok(scaled) = scaled {
-            wallet.peak = Some(scaled);
-        }
     }
 }

@@ -698,6 +698,8 @@ fn a_stop_that_filled_while_everything_was_down_is_no_disagreement() {
     world.say(InputKind::GatewayJoined);
     let stop = protocol::OrderId::new("stop").unwrap();
     world.execute(stop, Side::Sell, "2", "95", "0");
+    world.transfer("-10");
+    world.closed_by(stop, "2", "-10");
     world.join(&[], &[]);
     assert_eq!(world.refused_by(), None);
     assert_eq!(world.status().account.realised_today, amount("-10"));

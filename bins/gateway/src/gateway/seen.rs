@@ -40,6 +40,7 @@ impl Gateway {
             | Observation::Orders(_)
             | Observation::Executions(_)
             | Observation::ExecutionsComplete(_)
+            | Observation::ClosedTradesComplete(_)
             | Observation::ClosedTrades(_)
             | Observation::Synced
             | Observation::Banned(_)

@@ -25,6 +25,9 @@ pub(crate) fn run(dir: &Path, args: &Json) -> Exit {
             "fees": risk.account.fees_today,
             "funding": risk.account.funding_today,
             "unrealised": risk.account.unrealised,
+            "unconfirmed_flow": risk.account.unconfirmed_flow,
+            "days": risk.days,
+            "closes": risk.closes,
         }));
     } else {
         out::lines(&screen::limits(&risk));

@@ -7,6 +7,7 @@ pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod limits;
 pub(crate) mod logs;
+pub(crate) mod pnl;
 pub(crate) mod replay;
 pub(crate) mod session;
 pub(crate) mod state;

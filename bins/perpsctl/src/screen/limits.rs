@@ -68,7 +68,7 @@ fn amount(text: &str, unit: &str) -> String {
 }
 
 /// Money to the cent, as people read it.
-fn money(amount: Decimal) -> String {
+pub(crate) fn money(amount: Decimal) -> String {
     format!("{:.2}", amount.round_dp(2))
 }
 

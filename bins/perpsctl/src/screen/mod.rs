@@ -6,13 +6,15 @@
 mod bar;
 mod clock;
 mod limits;
+mod pnl;
 mod replay;
 mod span;
 mod status;
 
 pub(crate) use bar::bar;
 pub(crate) use clock::time_of_day;
-pub(crate) use limits::{limit_line, limits};
+pub(crate) use limits::{limit_line, limits, money};
+pub(crate) use pnl::pnl;
 pub(crate) use replay::{happened, summary, what_if};
 pub(crate) use span::span;
 pub(crate) use status::{risk_lines, status};

@@ -136,12 +136,13 @@ fn money_line(risk: &RiskStatus, lines: &mut Vec<String>) {
         |ms| format!("read {} ago", span(ms)),
     );
     lines.push(format!(
-        "equity    {} USDT, {age}   peak {}   realised today {} (fees {}, funding {})",
+        "equity    {} USDT, {age}   peak {}   realised today {} (fees {}, funding {})   unrealised {}",
         known(account.equity),
         known(account.peak),
         grouped(account.realised_today.get()),
         grouped(account.fees_today.get()),
         grouped(account.funding_today.get()),
+        known(account.unrealised),
     ));
 }
 

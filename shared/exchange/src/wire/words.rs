@@ -84,10 +84,10 @@ pub(crate) fn status(text: &Text) -> OrderStatus {
     }
 }
 
-/// What made an execution.
+/// What made an execution; the venue has published rows that do not say it, and those are trades.
 pub(crate) fn exec_kind(text: &Text) -> ExecKind {
     match text.as_str() {
-        "Trade" => ExecKind::Trade,
+        "Trade" | "" => ExecKind::Trade,
         "Funding" => ExecKind::Funding,
         "BustTrade" => ExecKind::Bust,
         "AdlTrade" => ExecKind::Adl,

@@ -1,7 +1,13 @@
 //! What must be the same in a state, whatever version wrote it and whatever version reads it.
 
+use money::Amount;
 use risk::State;
 use serde_json::{Value, json};
+
+fn unconfirmed(state: &State) -> Amount {
+    let jumps = state.wallet.unconfirmed.iter();
+    jumps.fold(Amount::ZERO, |sum, jump| sum.plus(jump.amount).unwrap())
+}
 
 /// The facts that an operator's money hangs on.
 pub(crate) fn of(state: &State) -> Value {
@@ -27,7 +33,7 @@ pub(crate) fn of(state: &State) -> Value {
         "day": [state.day.cash.to_string(), state.day.fees.to_string(), state.day.closed_pnl.to_string()],
         "loss_streak": state.loss_streak,
         "peak": state.wallet.peak,
-        "unconfirmed_flow": state.wallet.unconfirmed_flow.0,
+        "unconfirmed_flow": unconfirmed(state),
         "positions": positions,
         "foreign_orders": state.book.foreign_orders.len(),
         "reservations": links,

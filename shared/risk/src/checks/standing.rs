@@ -61,6 +61,22 @@ impl Engine {
         } else if !state.venue.synced {
             reasons.push("the venue to be read and the books to be compared".to_owned());
         }
+        if state.venue.synced && !state.venue.compared {
+            let symbols = state.book.disagreeing.keys();
+            let symbols: Vec<String> = symbols.map(ToString::to_string).collect();
+            let what = symbols.join(" ");
+            reasons.push(format!(
+                "the executions that explain the position in {what}"
+            ));
+        }
+        if state.wallet.unproven && !state.trips.contains_key(&Tag::Flow) {
+            let last = state.wallet.last.as_ref().map(|read| read.wallet.balance);
+            if let Some((venue, book)) = last.zip(state.wallet.explained) {
+                reasons.push(format!(
+                    "the balance to be explained: the venue has {venue}, the executions make it {book}"
+                ));
+            }
+        }
         if let Some(why) = &state.venue.access_denied {
             reasons.push(format!("access to the venue: {why}"));
         }

@@ -158,7 +158,8 @@ fn drawdown(engine: &mut Engine, effects: &mut Effects) {
     let inside = Ratio::ONE
         .minus(hysteresis)
         .and_then(|part| bound.times(part));
-    if inside.is_ok_and(|inside| drawdown <= inside) {
+    let worst = engine.drawdown_at_worst();
+    if inside.is_ok_and(|inside| worst.is_some_and(|worst| worst <= inside)) {
         end(
             engine,
             Tag::Drawdown,

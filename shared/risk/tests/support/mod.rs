@@ -76,6 +76,7 @@ pub fn wide() -> Limits {
         max_orders_per_minute: None,
         max_open_orders: None,
         allowed_symbols: None,
+        symbol: None,
         max_leverage: None,
         require_stop_loss: false,
         supported_sides: OpeningSides::Long,
@@ -169,7 +170,7 @@ impl World {
             instrument("BTCUSDT"),
         ]));
         self.price("100");
-        self.see(Observation::ExecutionsComplete(VenueMs(self.now)));
+        self.complete();
         let mut all = positions.to_vec();
         if !all.iter().any(|p| p.symbol == sol()) {
             all.push(flat());
@@ -178,6 +179,28 @@ impl World {
         self.see(Observation::OpenOrders(orders.to_vec()));
         self.wallet();
         self.see(Observation::Synced)
+    }
+
+    /// The same, where the executions have been told only up to a while ago.
+    pub fn join_lagging(&mut self, ms: i64, positions: &[Position]) -> Effects {
+        self.say(InputKind::GatewayJoined);
+        self.see(Observation::ClockSkew(0));
+        self.price("100");
+        self.see(Observation::ExecutionsComplete(VenueMs(self.now - ms)));
+        self.positions(positions);
+        self.see(Observation::OpenOrders(Vec::new()));
+        self.wallet();
+        self.see(Observation::Synced)
+    }
+
+    /// Another world that has come to the same point.
+    pub fn clone_state(&self) -> Self {
+        Self {
+            engine: self.engine.clone(),
+            inputs: self.inputs.clone(),
+            limits: self.limits.clone(),
+            ..*self
+        }
     }
 
     pub fn say(&mut self, kind: InputKind) -> Effects {
@@ -365,20 +388,41 @@ impl World {
         self.see(Observation::Executions(vec![execution]))
     }
 
+    /// A row of closed PnL from nowhere.
     pub fn closed(&mut self, pnl: &str) -> Effects {
         let n = self.next();
+        let order = OrderId::new(&format!("c-{n}")).unwrap();
+        self.closed_by(order, "1", pnl)
+    }
+
+    /// The venue's row of what an order has closed.
+    pub fn closed_by(&mut self, order: OrderId, size: &str, pnl: &str) -> Effects {
+        let row = self.row(order, size, pnl);
+        self.see(Observation::ClosedTrades(vec![row]))
+    }
+
+    pub fn row(&self, order: OrderId, size: &str, pnl: &str) -> ClosedTrade {
         let at = self.venue_now();
-        self.see(Observation::ClosedTrades(vec![ClosedTrade {
-            order_id: OrderId::new(&format!("c-{n}")).unwrap(),
+        ClosedTrade {
+            order_id: order,
             symbol: sol(),
             side: Side::Sell,
-            qty: qty("1"),
+            qty: qty(size),
             entry: price("100"),
             exit: price("100"),
+            entry_value: None,
+            exit_value: None,
             pnl: amount(pnl),
             created: at,
             updated: at,
-        }]))
+        }
+    }
+
+    /// The venue has told all that happened up to now.
+    pub fn complete(&mut self) -> Effects {
+        let now = self.venue_now();
+        self.see(Observation::ClosedTradesComplete(now));
+        self.see(Observation::ExecutionsComplete(now))
     }
 
     /// Buys at 100 and sells at another price, fees of one each; everything is told.
@@ -398,7 +442,7 @@ impl World {
         let gross = moved.checked_mul(qty(size).get()).unwrap();
         let pnl = Amount::new(gross - Decimal::TWO).unwrap();
         self.balance = self.balance.plus(pnl).unwrap();
-        self.closed(&pnl.to_string());
+        self.closed_by(order, size, &pnl.to_string());
         self.wallet();
         pnl
     }

@@ -1,0 +1,231 @@
+//! Money and books of real processes against the simulator's ledger: what was earned, what came and
+//! went from outside, and what was found at a start.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
+
+mod stage;
+
+use std::process::Command;
+
+use money::Amount;
+use protocol::guard::Verb;
+use protocol::status::{CloseCheck, RiskStatus};
+use protocol::{Side, Symbol, Tag};
+use serde_json::Value;
+use stage::{PROFILE, Stage, accepted, price, qty, sol};
+use testkit::until;
+
+fn amount(text: &str) -> Amount {
+    Amount::parse(text).unwrap()
+}
+
+/// Waits until the guard's picture is as it should be.
+fn await_risk(stage: &Stage, what: &str, good: impl Fn(&RiskStatus) -> bool) -> RiskStatus {
+    until(40, what, || {
+        let risk = stage.harness.risk().map_err(|e| e.to_string())?;
+        if good(&risk) {
+            Ok(risk)
+        } else {
+            Err(format!(
+                "{:?} {:?} {:?}",
+                risk.trips, risk.account, risk.closes
+            ))
+        }
+    })
+    .unwrap()
+}
+
+fn stands(risk: &RiskStatus, tag: Tag) -> bool {
+    risk.trips.iter().any(|trip| trip.tag == tag)
+}
+
+/// What the operator's hand answers, as JSON where it is.
+#[expect(clippy::disallowed_methods, reason = "the test is the operator")]
+fn perpsctl(stage: &Stage, args: &[&str]) -> String {
+    let program = std::env::current_exe().unwrap();
+    let place = program.parent().unwrap().parent().unwrap();
+    let done = Command::new(place.join("perpsctl"))
+        .arg("--dir")
+        .arg(stage.harness.dir())
+        .args(args)
+        .output()
+        .unwrap();
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr)
+    )
+}
+
+/// The sum of a column of the ledger.
+fn sum(rows: &[Value], column: &str) -> Amount {
+    let cells = rows.iter().map(|row| row[column].as_str().unwrap());
+    let sum = cells.map(|cell| Amount::parse(cell).unwrap().get()).sum();
+    Amount::new(sum).unwrap()
+}
+
+#[test]
+fn realised_fees_and_closed_trades_equal_the_ledger_to_the_last_digit() {
+    let stage = Stage::ready(PROFILE);
+    let mut bot = stage.bot();
+    assert!(accepted(&bot.buy(sol(), qty("3")).unwrap()));
+    bot.await_size(sol(), qty("3")).unwrap();
+    for (at, size, left) in [("101.37", "1", "2"), ("98.11", "2", "0")] {
+        stage.sim.price(sol(), Some(price(at))).unwrap();
+        assert!(accepted(&bot.close(sol(), qty(size)).unwrap()));
+        bot.await_size(sol(), qty(left)).unwrap();
+    }
+    let risk = await_risk(&stage, "both closes to be checked", |risk| {
+        risk.closes.len() == 2 && risk.closes.iter().all(|c| c.check == CloseCheck::Agrees)
+    });
+    let ledger = stage.sim.ledger().unwrap();
+    let today = risk.days.last().unwrap();
+    assert_eq!(today.fees, sum(&ledger.executions, "fee"));
+    assert_eq!(today.closed_pnl, sum(&ledger.closed_pnl, "closedPnl"));
+    assert_eq!(
+        today.realised, today.closed_pnl,
+        "flat again, without funding, both count the same"
+    );
+    assert_eq!(risk.account.day_open, Some(amount("10000")));
+    let shown: Value = serde_json::from_str(&perpsctl(&stage, &["limits", "--json"])).unwrap();
+    for (key, value) in [
+        ("realised", today.realised),
+        ("fees", today.fees),
+        ("funding", Amount::ZERO),
+        ("unrealised", Amount::ZERO),
+    ] {
+        let text = shown[key].as_str().unwrap();
+        assert_eq!(Amount::parse(text).unwrap(), value, "{key}: {shown}");
+    }
+    let table = perpsctl(&stage, &["pnl"]);
+    assert_eq!(table.matches("agrees").count(), 2, "{table}");
+}
+
+#[test]
+fn a_stop_that_filled_while_everything_was_down_is_no_disagreement() {
+    let mut stage = Stage::ready(PROFILE);
+    let mut bot = stage.bot();
+    assert!(accepted(
+        &bot.buy_with_stop(sol(), qty("2"), price("95")).unwrap()
+    ));
+    bot.await_size(sol(), qty("2")).unwrap();
+    assert!(stage.harness.stop().unwrap().success());
+    stage.sim.price(sol(), Some(price("94"))).unwrap();
+    assert_eq!(stage.sim.ledger().unwrap().closed_pnl.len(), 1);
+    stage.harness.restart().unwrap();
+    stage.harness.await_synced().unwrap();
+    let risk = await_risk(&stage, "the close to be checked", |risk| {
+        risk.closes.iter().any(|c| c.check == CloseCheck::Agrees)
+    });
+    assert!(
+        risk.trips.is_empty() && risk.positions.is_empty(),
+        "{risk:?}"
+    );
+    let ledger = stage.sim.ledger().unwrap();
+    assert_eq!(
+        risk.account.realised_today,
+        sum(&ledger.closed_pnl, "closedPnl")
+    );
+    stage.await_buy("after");
+}
+
+#[test]
+fn a_withdrawal_and_a_deposit_are_told_from_pnl_and_confirmed() {
+    let stage = Stage::ready(PROFILE);
+    stage.sim.transfer(amount("-1000")).unwrap();
+    let risk = await_risk(&stage, "the flow", |risk| stands(risk, Tag::Flow));
+    assert_eq!(risk.account.unconfirmed_flow, Some(amount("-1000")));
+    assert_eq!(risk.account.realised_today, Amount::ZERO, "it is no PnL");
+    let trip = &risk.trips[0];
+    assert!(
+        trip.message.contains("has 9000") && trip.message.contains("explain 10000"),
+        "{trip:?}"
+    );
+    let said = perpsctl(&stage, &["flow", "confirm"]);
+    assert!(said.contains("withdrawal of 1000 confirmed"), "{said}");
+    let risk = stage.harness.risk().unwrap();
+    assert!(risk.trips.is_empty(), "{:?}", risk.trips);
+    assert_eq!(risk.account.peak, Some(amount("9000")));
+    stage.await_buy("between");
+    stage.sim.transfer(amount("500")).unwrap();
+    let risk = await_risk(&stage, "the second flow", |risk| stands(risk, Tag::Flow));
+    assert_eq!(
+        risk.account.peak,
+        Some(amount("9000")),
+        "a rise raises nothing"
+    );
+    stage.harness.operate(Verb::FlowConfirm).unwrap();
+    await_risk(&stage, "the deposit to count as equity", |risk| {
+        risk.account.peak > Some(amount("9499"))
+    });
+    let shown: Value = serde_json::from_str(&perpsctl(&stage, &["pnl", "--json"])).unwrap();
+    let today = shown["days"].as_array().unwrap().last().unwrap();
+    assert_eq!(today["flows"], "-500", "{shown}");
+}
+
+#[test]
+fn what_is_found_that_nobody_here_made_blocks_with_both_sides_in_the_log() {
+    let mut stage = Stage::ready(PROFILE);
+    stage
+        .sim
+        .position(sol(), Side::Sell, qty("2"), price("100"))
+        .unwrap();
+    await_risk(&stage, "the block", |risk| stands(risk, Tag::ReconBlock));
+    await_log(&stage, &["book=nothing", "venue=\"short 2\""]);
+    stage
+        .sim
+        .position(sol(), Side::Sell, qty("0"), price("100"))
+        .unwrap();
+    // An order that outlives the memory of who placed it, and a position in another symbol.
+    until(40, "the venue to be read flat", || {
+        let done = stage.harness.operate(Verb::ReconAcknowledge);
+        let done = done.map_err(|e| e.to_string())?;
+        if done.message.contains("the account is flat") {
+            Ok(())
+        } else {
+            Err(done.message)
+        }
+    })
+    .unwrap();
+    assert!(accepted(
+        &stage.bot().bid(sol(), qty("1"), price("90")).unwrap()
+    ));
+    stage.harness.operate(Verb::Freeze).unwrap();
+    assert!(stage.harness.stop().unwrap().success());
+    let ether = Symbol::new("ETHUSDT").unwrap();
+    stage
+        .sim
+        .position(ether, Side::Buy, qty("1"), price("3000"))
+        .unwrap();
+    std::fs::remove_dir_all(stage.harness.dir().join("data")).unwrap();
+    stage.harness.restart().unwrap();
+    stage.harness.await_synced().unwrap();
+    let risk = await_risk(&stage, "the block", |risk| stands(risk, Tag::ReconBlock));
+    assert!(
+        risk.trips[0].message.contains("not ours: buy 1.0 SOLUSDT")
+            && risk.trips[0].message.contains("long 1 ETHUSDT"),
+        "{:?}",
+        risk.trips
+    );
+    await_log(&stage, &["venue=\"buy 1.0 SOLUSDT\""]);
+    await_log(&stage, &["book=nothing", "venue=\"long 1\""]);
+    let verb = Verb::ReconAcknowledge;
+    stage.harness.operate(verb).unwrap();
+    stage.await_buy("acknowledged");
+}
+
+/// Waits until one line of `logs/trading.log` holds all of these.
+fn await_log(stage: &Stage, parts: &[&str]) {
+    until(20, &format!("{parts:?} in the log"), || {
+        let log = stage.harness.trading_log().map_err(|e| e.to_string())?;
+        let found = log
+            .lines()
+            .any(|line| parts.iter().all(|part| line.contains(part)));
+        if found { Ok(()) } else { Err(log) }
+    })
+    .unwrap();
+}
