@@ -96,8 +96,16 @@ fn while_the_guard_runs() {
     let stage = Stage::ready(PROFILE);
     let dir = stage.dir.path();
     assert!(accepted(&stage.bot().buy(sol(), qty("1")).unwrap()));
-    stage.bot().await_size(sol(), qty("1")).unwrap();
-    let session = stage.harness.risk().unwrap().session.id;
+    // The position may be read before the execution that made it.
+    let session = until(20, "the trade to be counted", || {
+        let session = stage.harness.risk().map_err(|e| e.to_string())?.session;
+        if session.trades == 1 {
+            Ok(session.id)
+        } else {
+            Err(format!("{session:?}"))
+        }
+    })
+    .unwrap();
 
     let (shown, exit) = json(dir, &["show"]);
     assert_eq!(
