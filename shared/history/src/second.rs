@@ -35,8 +35,8 @@ pub(crate) fn state(state: &mut Value) -> Result<(), Unreadable> {
 }
 
 /// A record of the journal: what is new in it may be absent.
-pub(crate) fn record(_record: &mut Value) -> Result<(), Unreadable> {
-    Ok(())
+pub(crate) fn record(record: &mut Value) -> Result<(), Unreadable> {
+    part(record, "kind").map(drop)
 }
 
 fn wallet(wallet: &mut Value, now: &Value) -> Result<(), Unreadable> {

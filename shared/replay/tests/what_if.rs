@@ -191,6 +191,8 @@ impl Market {
             qty: Qty::new(size).unwrap(),
             entry: price("100"),
             exit: Price::new(self.price).unwrap(),
+            entry_value: None,
+            exit_value: None,
             pnl: Amount::new(net).unwrap(),
             created: at,
             updated: at,

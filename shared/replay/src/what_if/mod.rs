@@ -361,6 +361,8 @@ impl WhatIf {
             qty: closed.qty,
             entry: position.entry().unwrap_or(price),
             exit: price,
+            entry_value: None,
+            exit_value: None,
             pnl: closed.net,
             created: stamp.venue,
             updated: stamp.venue,

@@ -48,11 +48,14 @@ impl WhatIf {
                 let all = all.iter().filter_map(|order| self.order(order));
                 Some(Observation::Orders(all.collect()))
             }
+            // Rows that would have been others come when their executions do, not when these did.
+            Observation::ClosedTradesComplete(_) if differs => None,
             what @ (Observation::Instruments(_)
             | Observation::Tickers(_)
             | Observation::Wallet(_)
             | Observation::Positions(_)
             | Observation::ExecutionsComplete(_)
+            | Observation::ClosedTradesComplete(_)
             | Observation::Synced
             | Observation::ClockSkew(_)
             | Observation::Banned(_)
@@ -82,6 +85,7 @@ impl WhatIf {
             | Observation::OpenOrders(_)
             | Observation::Orders(_)
             | Observation::ClosedTrades(_)
+            | Observation::ClosedTradesComplete(_)
             | Observation::ClockSkew(_)
             | Observation::Banned(_)
             | Observation::AccessDenied(_)
