@@ -114,6 +114,8 @@ fn row(n: usize, pnl: i32, world: &World) -> ClosedTrade {
         qty: qty("1"),
         entry: price("100"),
         exit: price("100"),
+        entry_value: None,
+        exit_value: None,
         pnl: amount(&pnl.to_string()),
         created: world.venue_now(),
         updated: world.venue_now(),

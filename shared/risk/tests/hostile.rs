@@ -354,6 +354,8 @@ impl Foe {
                     qty: dice.qty(),
                     entry: dice.price(),
                     exit: dice.price(),
+                    entry_value: None,
+                    exit_value: None,
                     pnl: dice.amount(),
                     created: dice.time(now),
                     updated: dice.time(now),

@@ -284,6 +284,8 @@ impl Both {
             qty: Qty::new(qty).unwrap(),
             entry: price("100"),
             exit: Price::new(at).unwrap(),
+            entry_value: None,
+            exit_value: None,
             pnl: Amount::new(pnl).unwrap(),
             created: now,
             updated: now,

@@ -119,7 +119,7 @@ impl Told {
         let fee = (-pnl).to_string();
         self.world.execute(order, Side::Sell, "1", "100", &fee);
         self.balance += pnl;
-        self.world.closed(&pnl.to_string());
+        self.world.closed_by(order, "1", &pnl.to_string());
         self.note("closed", "pnl", &pnl.to_string());
     }
 

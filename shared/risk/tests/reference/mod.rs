@@ -217,6 +217,11 @@ impl Reference {
     /// Cash of the day of the event `now`, of the events from `first` to `now`.
     fn cash(&self, first: usize, now: usize) -> Decimal {
         let today = self.events[now].at.div_euclid(DAY_MS);
+        self.cash_where(now, |n, at| at.div_euclid(DAY_MS) == today && n >= first)
+    }
+
+    /// Cash of those events up to `now` that count.
+    fn cash_where(&self, now: usize, counts: impl Fn(usize, i64) -> bool) -> Decimal {
         let (mut size, mut cost, mut cash) = (Decimal::ZERO, Decimal::ZERO, Decimal::ZERO);
         for (n, event) in self.events[..=now].iter().enumerate() {
             let mut earned = Decimal::ZERO;
@@ -237,7 +242,7 @@ impl Reference {
                 What::Funding(paid) => earned = -paid,
                 _ => {}
             }
-            if event.at.div_euclid(DAY_MS) == today && n >= first {
+            if counts(n, event.at) {
                 cash += earned;
             }
         }
@@ -256,7 +261,11 @@ impl Reference {
     }
 
     fn day_open(&self, now: usize) -> Option<Decimal> {
-        Some(self.read(now)?.1 - self.cash(0, now))
+        // The balance of now is the one last read and what was earned and paid since.
+        let last = |event: &Event| matches!(event.what, What::Read { .. });
+        let last = self.events[..=now].iter().rposition(last)?;
+        let since = self.cash_where(now, |n, _| n > last);
+        Some(self.read(now)?.1 + since - self.cash(0, now))
     }
 
     /// The day's loss over the balance at its open, since the last reset of today.
