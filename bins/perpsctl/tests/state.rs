@@ -18,7 +18,7 @@ use std::process::{Command, Output, Stdio};
 
 use nix::sys::signal::Signal;
 use protocol::guard::Verb;
-use protocol::status::TradingState;
+use protocol::status::{ChildState, TradingState};
 use protocol::{Process, Tag};
 use serde_json::Value;
 use stage::{PROFILE, Stage, accepted, qty, sol};
@@ -346,4 +346,47 @@ fn nothing_there_and_nothing_of_ours() {
     let reset = state(dir, &["--file", named, "reset", "--yes"]);
     assert_eq!(code(&reset), 1);
     assert_eq!(fs::read_to_string(&other).unwrap(), "{\"peak\": 1}");
+}
+
+#[test]
+fn a_state_that_cannot_be_used_blocks_entries_and_is_left_alone() {
+    let mut stage = Stage::ready(PROFILE);
+    let dir = stage.dir.path().to_owned();
+    stage.harness.stop().unwrap();
+    let aside = dir.join("aside.json");
+    fs::rename(file(&dir), &aside).unwrap();
+    fs::create_dir(file(&dir)).unwrap();
+    stage.harness.restart().unwrap();
+    // The guard ends with 78: it is not started again and again, and says why.
+    let guard = until(30, "the guard to be given up", || {
+        let status = stage.harness.status().map_err(|e| e.to_string())?;
+        let guard = status
+            .children
+            .iter()
+            .find(|c| c.process == Process::RiskGuard);
+        match guard {
+            Some(guard) if guard.state == ChildState::Latched => Ok(guard.clone()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .unwrap();
+    let log = fs::read_to_string(dir.join("logs/risk-guard.log")).unwrap();
+    assert!(
+        log.contains("is a directory, not a file; move it away"),
+        "{guard:?}: {log}"
+    );
+    let status = Command::new(env!("CARGO_BIN_EXE_perpsctl"))
+        .arg("--dir")
+        .arg(&dir)
+        .arg("status")
+        .output()
+        .unwrap();
+    assert_eq!(code(&status), 5, "entries are blocked: {}", said(&status));
+    let placed = stage.bot().buy(sol(), qty("1"));
+    assert!(!placed.is_ok_and(|placed| accepted(&placed)));
+    assert!(
+        fs::read_dir(file(&dir)).unwrap().next().is_none(),
+        "left alone"
+    );
+    assert_eq!(code(&state(&dir, &["verify"])), 1);
 }
