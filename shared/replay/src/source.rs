@@ -82,36 +82,33 @@ impl Source {
             let dir = path.parent().unwrap_or(Path::new("."));
             return journal(dir, Some(path));
         }
-        let snapshot = state::read_snapshot(&Disk, path).map_err(StoryError::from)?;
-        if let Some(Ok(_)) = snapshot {
-            return journal(path, None);
+        let mut reader = BufReader::with_capacity(1 << 20, File::open(path).map_err(unreadable)?);
+        let begins = reader.fill_buf().map_err(unreadable)?;
+        // A snapshot is spread over lines for people, so its first holds no key. Lines may be many
+        // and anybody's: what holds for the size and the permissions of a snapshot is not theirs.
+        if begins.starts_with(b"{\"") || begins.starts_with(b"#") {
+            return Ok(lines(reader, path));
         }
-        lines(path)
-    }
-
-    /// Whether the inputs are plain lines.
-    pub const fn is_lines(&self) -> bool {
-        matches!(self.records, Records::Lines { .. })
+        match state::read_snapshot(&Disk, path).map_err(StoryError::from)? {
+            Some(Ok(_)) => journal(path, None),
+            Some(Err(why)) => Err(neither(path, &why)),
+            None => Err(neither(path, "it is gone")),
+        }
     }
 }
 
-fn lines(path: &Path) -> Result<Source, SourceError> {
-    let unreadable = |source| SourceError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
-    let mut reader = BufReader::with_capacity(1 << 20, File::open(path).map_err(unreadable)?);
-    let begins = reader.fill_buf().map_err(unreadable)?;
-    let is_a_line = begins.starts_with(b"{\"") || begins.starts_with(b"#");
-    if !is_a_line {
-        return Err(SourceError::BadInput {
-            place: format!("{}:1", path.display()),
-            why: "neither a sound state file nor lines of inputs, one JSON object each \
-                  (docs/replay.md)"
-                .to_owned(),
-        });
+fn neither(path: &Path, why: &str) -> SourceError {
+    SourceError::BadInput {
+        place: format!("{}:1", path.display()),
+        why: format!(
+            "neither a sound state file nor lines of inputs, one JSON object each \
+             (docs/replay.md): {why}"
+        ),
     }
-    Ok(Source {
+}
+
+fn lines(reader: BufReader<File>, path: &Path) -> Source {
+    Source {
         what: format!("{}: lines of inputs", path.display()),
         notes: Vec::new(),
         records: Records::Lines {
@@ -119,7 +116,7 @@ fn lines(path: &Path) -> Result<Source, SourceError> {
             path: path.to_owned(),
         },
         told: 0..=u64::MAX,
-    })
+    }
 }
 
 fn journal(path: &Path, segment: Option<&Path>) -> Result<Source, SourceError> {

@@ -215,3 +215,21 @@ fn a_snapshot_that_holds_another_state_is_found() {
         (0, Some(at as u64 + 1))
     );
 }
+
+#[test]
+fn lines_may_be_many_and_anybodys() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("inputs");
+    // More than a snapshot may have.
+    let mut text = vec![b'#'; 65 * 1024 * 1024];
+    let (world, mut engine) = day();
+    for input in &world.inputs {
+        text.push(b'\n');
+        let effects = engine.step(input);
+        record::encode(input, None, &effects, &mut text).unwrap();
+    }
+    fs::write(&file, &text).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    assert_identical(&replayed(&file).unwrap(), &world);
+}
