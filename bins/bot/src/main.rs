@@ -3,8 +3,6 @@
 //! replaced.
 
 mod market;
-mod sizing;
-mod strategy;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

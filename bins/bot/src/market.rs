@@ -7,6 +7,8 @@ use config::StrategySettings;
 use daemon::client::{Client, ClientError};
 use daemon::clock;
 use money::{MoneyError, Ratio};
+use perps_bot::sizing::{Sizing, bracket};
+use perps_bot::strategy::{LOOKBACK, View, view};
 use protocol::frame::{Empty, ErrorBody};
 use protocol::gateway::{
     BotHello, BotWelcome, CandleQuery, CandleTopic, GatewayPush, GatewayReply, GatewayRequest,
@@ -16,14 +18,6 @@ use protocol::venue::{Candle, Instrument, Position};
 use protocol::{Intent, IntentId, OrderType, Outcome, Side, VenueMs};
 use thiserror::Error;
 
-use crate::sizing::{Sizing, bracket};
-use crate::strategy::{Lookback, View, view};
-
-const LOOKBACK: Lookback = Lookback {
-    fast: 5,
-    slow: 13,
-    atr: 14,
-};
 /// Candles asked for; a few more than the longest look-back needs.
 const CANDLES: u16 = 40;
 /// The stop lies at least this many halves of an average true range away.

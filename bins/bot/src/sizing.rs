@@ -5,7 +5,7 @@ use protocol::venue::Instrument;
 
 /// The sizing keys of the config's `perps` section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Sizing {
+pub struct Sizing {
     /// `riskPct`: the fraction of equity lost if the stop is hit.
     pub risk: Ratio,
     /// `stopLossPct`: the nearest the stop may lie below the entry, as a fraction of it.
@@ -20,7 +20,7 @@ pub(crate) struct Sizing {
 
 /// A long entry with its bracket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Bracket {
+pub struct Bracket {
     /// Base coin to buy, on the lot step.
     pub qty: Qty,
     /// Stop loss, on the tick.
@@ -30,7 +30,7 @@ pub(crate) struct Bracket {
 }
 
 /// Sizes a long entry at `price`; `None` where the account is too small for the smallest order.
-pub(crate) fn bracket(
+pub fn bracket(
     sizing: &Sizing,
     instrument: &Instrument,
     equity: Amount,

@@ -7,7 +7,7 @@ use protocol::venue::Candle;
 
 /// How many candles each figure looks back over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Lookback {
+pub struct Lookback {
     /// The fast average.
     pub fast: usize,
     /// The slow average; longer than the fast one.
@@ -16,9 +16,16 @@ pub(crate) struct Lookback {
     pub atr: usize,
 }
 
+/// What the reference bot looks back over.
+pub const LOOKBACK: Lookback = Lookback {
+    fast: 5,
+    slow: 13,
+    atr: 14,
+};
+
 /// What the closed candles say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct View {
+pub struct View {
     /// The fast average is above the slow one.
     pub rising: bool,
     /// The close of the newest closed candle.
@@ -28,7 +35,7 @@ pub(crate) struct View {
 }
 
 /// Reads the market from closed candles, oldest first; `None` until there are enough of them.
-pub(crate) fn view(closed: &[Candle], lookback: Lookback) -> Option<View> {
+pub fn view(closed: &[Candle], lookback: Lookback) -> Option<View> {
     Some(View {
         rising: average(closed, lookback.fast)? > average(closed, lookback.slow)?,
         close: closed.last()?.close,
