@@ -32,6 +32,8 @@ pub(crate) const LOSSES: u32 = 3;
 const LAG_MS: u64 = 3_000;
 /// The guard is killed and comes back this often.
 const RESTART_MINUTES: i64 = 2_000;
+/// Funding, more often than a real venue's eight hours, so that short positions meet it.
+const FUNDING_MS: i64 = 600_000;
 /// Seconds of a minute at which the market moves; both extremes are among them.
 const SECONDS: [u32; 7] = [0, 10, 20, 30, 40, 50, 59];
 
@@ -118,8 +120,8 @@ impl Stage {
         if start.div_euclid(86_400_000) > day_before {
             self.new_day();
         }
-        if start % (8 * 3_600_000) == 0 {
-            let turn = start / (8 * 3_600_000) % 3;
+        if start % FUNDING_MS == 0 {
+            let turn = start / FUNDING_MS % 3;
             let rate = Decimal::new(turn * 15 - 10, 5);
             let at = Moment::from_ms(self.now);
             self.venue.charge_funding(self.market, rate, at).unwrap();
