@@ -5,13 +5,16 @@
 //!  watermark -> positions, leverage -> open orders -> wallet -> prices -> synced
 //! ```
 //! A stop that filled while nobody was there is thus an execution before it is a position that is
-//! gone. The walk begins anew with each connection to the guard.
+//! gone. Exits do not wait for the walk: one that fills between the two reads would make them
+//! disagree, so they are read again until nothing has moved meanwhile. The walk begins anew with
+//! each connection to the guard.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use money::Ratio;
+use money::{Qty, Ratio};
 use protocol::guard::{GuardWelcome, Observation};
+use protocol::venue::Position;
 use protocol::{BootMs, Symbol};
 use tokio::sync::watch;
 
@@ -21,6 +24,9 @@ use crate::read;
 use crate::resolve::Missing;
 use crate::settings::Settings;
 use crate::venue::Fault;
+
+/// How often executions and positions are read again because an exit filled in between.
+const ROUNDS_MOST: u32 = 8;
 
 /// What a walk is made with.
 #[derive(Debug, Clone)]
@@ -46,12 +52,23 @@ async fn walk(hands: &Hands, mut route: Route) -> Result<(), Fault> {
     instruments(hands, &route.symbols_known()).await?;
     resolve(hands, &mut route).await;
     let lag_ms = route.settings.config.limits.venue_lag_ms;
-    read::executions(hands, route.welcome.executions_since, lag_ms).await?;
-    read::closed(hands, route.welcome.closed_since, lag_ms).await?;
     let symbol = route.settings.topic.symbol;
     leverage(hands, symbol, route.settings.config.perps.leverage).await?;
-    let begun = hands.venue.begun();
-    let positions = hands.venue.positions().await?;
+    let mut before = sizes(&hands.venue.positions().await?);
+    let mut rounds = 0;
+    let (begun, positions) = loop {
+        read::executions(hands, route.welcome.executions_since, lag_ms).await?;
+        read::closed(hands, route.welcome.closed_since, lag_ms).await?;
+        let begun = hands.venue.begun();
+        let positions = hands.venue.positions().await?;
+        let now = sizes(&positions);
+        rounds += 1;
+        // A venue that never rests is compared as it is; the guard then blocks, and says why.
+        if now == before || rounds == ROUNDS_MOST {
+            break (begun, positions);
+        }
+        before = now;
+    };
     let held = positions.iter().filter(|position| !position.size.is_zero());
     let held: BTreeSet<Symbol> = held.map(|position| position.symbol).collect();
     // A position in a symbol of which nothing is known yet: its steps are needed to close it.
@@ -71,6 +88,12 @@ async fn walk(hands: &Hands, mut route: Route) -> Result<(), Fault> {
     }
     hands.seen(hands.venue.begun(), Observation::Synced);
     Ok(())
+}
+
+/// What is held, as far as a fill would change it.
+fn sizes(positions: &[Position]) -> BTreeMap<Symbol, Qty> {
+    let held = positions.iter().filter(|row| !row.size.is_zero());
+    held.map(|row| (row.symbol, row.size)).collect()
 }
 
 /// Reads the steps of these symbols.
