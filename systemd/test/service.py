@@ -13,12 +13,13 @@ TALK = """
 import json, socket, sys, time
 path, requests = sys.argv[1], json.loads(sys.argv[2])
 peer = socket.socket(socket.AF_UNIX); peer.settimeout(15); peer.connect(path)
-lines = peer.makefile("rw")
+lines = peer.makefile("r")
 for number, (kind, body) in enumerate(requests, 1):
     now = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
     if "at" in body: body["at"] = time.time_ns() // 1_000_000
-    lines.write(json.dumps({"v": 1, "id": number, "type": kind, "deadline_ms": now + 10000, "body": body}) + "\\n")
-    lines.flush()
+    frame = {"v": 1, "id": number, "type": kind, "deadline_ms": now + 10000, "body": body}
+    try: peer.sendall((json.dumps(frame) + "\\n").encode())
+    except OSError: pass  # a stranger's connection is closed; what was said to it is still there
     while True:
         line = lines.readline()
         if not line: sys.exit("the connection has ended")

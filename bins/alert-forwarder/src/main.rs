@@ -13,17 +13,29 @@ mod run;
 mod sinks;
 mod spool;
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use daemon::deployment::Deployment;
 use daemon::inherited::Inherited;
 use daemon::logging;
+use daemon::sandbox::{self, Rules};
 use protocol::Process;
 
 fn main() -> anyhow::Result<ExitCode> {
     let mut inherited = Inherited::take()?;
     logging::begin(Process::AlertForwarder, inherited.log.take());
     daemon::inherited::end_with_supervisor();
+    let deployment = Deployment::at(&inherited.dir);
+    // Only a directory that is there can be granted; the spool itself says what is wrong with it.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(deployment.alerts_dir())
+        .ok();
+    sandbox::enter(&Rules::of_alerts(&deployment)).tell();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -11,7 +11,7 @@ use daemon::child::{Beat, Child, Step};
 use daemon::clock;
 use daemon::deployment::Deployment;
 use daemon::inherited::Inherited;
-use daemon::server::{self, Incoming, Responder};
+use daemon::server::{self, Guests, Incoming, Responder};
 use protocol::alerts::{AlertsReply, AlertsRequest};
 use protocol::control::{EXIT_CONFIG, EXIT_FAILURE, Prepare, Report};
 use protocol::frame::{Empty, ErrorBody, ErrorCode};
@@ -175,7 +175,7 @@ impl Loop {
 
     fn sort(&self, ask: Ask, batch: &mut Vec<Alert>, answers: &mut Vec<Responder<AlertsReply>>) {
         match ask {
-            Incoming::Asked(peer, _, answer) if !peer.may_operate(None) => {
+            Incoming::Asked(peer, _, answer) if !peer.may_come(Guests::default()) => {
                 let no = "only the processes of the harness and root may speak here";
                 answer.fail(ErrorBody::new(ErrorCode::Forbidden, no));
             }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use daemon::sandbox::{self, Rules};
 use protocol::Process;
 use protocol::control::EXIT_FAILURE;
 
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
 fn start() -> anyhow::Result<ExitCode> {
     let mut inherited = daemon::inherited::Inherited::take()?;
     daemon::logging::begin(Process::Gateway, inherited.log.take());
+    sandbox::enter(&Rules::of_gateway()).tell();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

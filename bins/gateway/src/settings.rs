@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use config::Config;
+use daemon::server::Guests;
 use protocol::control::Prepare;
 use protocol::gateway::CandleTopic;
 use protocol::venue::Interval;
@@ -21,6 +22,8 @@ pub struct Settings {
     pub config: Config,
     /// The configured series: symbol and interval.
     pub topic: CandleTopic,
+    /// Who may speak on `gateway.sock` besides root and our own user: operators and the bot's user.
+    pub guests: Guests,
 }
 
 impl Settings {
@@ -44,11 +47,14 @@ impl Settings {
             symbol: config.perps.symbol,
             interval,
         };
+        let group = config.supervisor.operator_group.as_deref();
+        let guests = Guests::named(group, config.bot.user.as_deref());
         Ok(Self {
             generation: prepare.generation,
             mode: prepare.mode,
             config,
             topic,
+            guests,
         })
     }
 
@@ -67,6 +73,7 @@ impl Settings {
             mode: before.mode,
             config,
             topic: before.topic,
+            guests: self.guests,
         }
     }
 

@@ -56,6 +56,8 @@ pub(crate) struct Candidate {
     pub(crate) mode: Mode,
     /// What it says.
     pub(crate) config: Config,
+    /// The directory in which generations are written down.
+    pub(crate) written_in: PathBuf,
 }
 
 /// Reads and checks a generation; `in_force` is the one that it would replace.
@@ -73,6 +75,7 @@ pub(crate) fn check(prepare: &Prepare, in_force: Option<&Candidate>) -> Result<C
         generation: prepare.generation,
         mode: prepare.mode,
         config,
+        written_in: path.parent().unwrap_or(path).to_owned(),
     };
     if let Some(before) = in_force {
         same_identity(before, &candidate)?;

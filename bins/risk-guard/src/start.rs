@@ -15,6 +15,7 @@ use daemon::child::{Control, Step, Steps};
 use daemon::clock;
 use daemon::deployment::Deployment;
 use daemon::inherited::Inherited;
+use daemon::sandbox::{self, Rules};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use protocol::Stamp;
 use protocol::control::{EXIT_CONFIG, EXIT_FAILURE, Report};
@@ -42,6 +43,7 @@ pub(crate) fn live(inherited: Inherited, new_session: bool) -> anyhow::Result<Ex
     let Some(in_force) = first_config(&mut control, &mut steps) else {
         return Ok(ExitCode::SUCCESS);
     };
+    lock_up(&inherited.dir, &in_force);
     let (wall, boot) = (clock::wall_now(), clock::boot_now());
     let begin = VenueTime::start(wall, boot, clock::boot_id(), None).stamp(boot);
     let (mut guard, store) = match open(&inherited.dir, peers, control, steps, in_force, begin) {
@@ -71,6 +73,14 @@ pub(crate) fn live(inherited: Inherited, new_session: bool) -> anyhow::Result<Ex
         .report(&Report::Applied(guard.in_force.generation));
     guard.control.report(&Report::Ready(Empty {}));
     Ok(run::run(guard))
+}
+
+/// From here on it can write its state and nothing else. Only now is it known where that is, and
+/// nothing has been read but the config.
+fn lock_up(dir: &Path, in_force: &Candidate) {
+    let state = in_force.state_file(dir);
+    let state_dir = state.parent().unwrap_or(dir);
+    sandbox::enter(&Rules::of_guard(state_dir, &in_force.written_in)).tell();
 }
 
 /// Waits for the first generation; `None` if the supervisor says stop or is gone before.

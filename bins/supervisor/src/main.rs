@@ -1,6 +1,7 @@
 //! `perps-supervisor`: spawns and watches the processes of the harness, owns their sockets, their
 //! config and their log files. It never trades and knows nothing of risk.
 
+mod bot_user;
 mod child;
 mod config_edit;
 mod config_flow;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use daemon::clock;
 use daemon::logging;
 use daemon::logline::Level;
-use daemon::server::{Incoming, serve};
+use daemon::server::{Guests, Incoming, serve};
 use protocol::frame::{Empty, ErrorBody, ErrorCode};
 use protocol::status::{SCHEMA_VERSION, SupervisorStatus};
 use protocol::supervisor::{EditFate, SupervisorReply, SupervisorRequest};
@@ -123,12 +123,13 @@ fn stop(house: &mut House, why: &str) {
 }
 
 fn answer(house: &mut House, incoming: Incoming<SupervisorRequest, SupervisorReply>) {
+    let message = "only root, the harness's own user and the operators' group may ask here";
     let (peer, request, to) = match incoming {
         Incoming::Asked(peer, request, to) => (peer, request, to),
+        Incoming::Joined(peer) if !peer.may_come(operators(house)) => return peer.refuse(message),
         Incoming::Joined(_) | Incoming::Left(_) => return,
     };
-    if !peer.may_operate(operators(house)) {
-        let message = "only root, the harness's own user and the operators' group may ask here";
+    if !peer.may_come(operators(house)) {
         return to.fail(ErrorBody::new(ErrorCode::Forbidden, message));
     }
     match request {
@@ -151,10 +152,8 @@ fn answer(house: &mut House, incoming: Incoming<SupervisorRequest, SupervisorRep
     }
 }
 
-fn operators(house: &House) -> Option<u32> {
-    let name = house.config().supervisor.operator_group.as_ref()?;
-    let group = nix::unistd::Group::from_name(name).ok().flatten()?;
-    Some(group.gid.as_raw())
+fn operators(house: &House) -> Guests {
+    Guests::named(house.config().supervisor.operator_group.as_deref(), None)
 }
 
 fn status(house: &House) -> SupervisorStatus {

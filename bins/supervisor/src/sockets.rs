@@ -35,6 +35,8 @@ pub(crate) enum OccupyError {
         source: std::io::Error,
     },
     #[error(transparent)]
+    Door(#[from] crate::bot_user::DoorError),
+    #[error(transparent)]
     TooLong(#[from] daemon::deployment::PathTooLong),
 }
 

@@ -2,7 +2,7 @@
 //! is bound to the thread that spawned; and what each child is given. `reap` waits for their ends.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
@@ -12,10 +12,12 @@ use std::sync::mpsc;
 
 use command_fds::{CommandFdExt, FdMapping};
 use daemon::environment;
+use daemon::sandbox::{self, Rules};
 use protocol::control::inherited;
 use protocol::{Mode, Process};
 use tokio::sync::oneshot;
 
+use crate::bot_user;
 use crate::lifecycle::Exit;
 use crate::reap::Reaper;
 
@@ -50,6 +52,8 @@ pub(crate) struct Order {
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) dir: PathBuf,
     pub(crate) listener: Option<UnixListener>,
+    /// It is going to be a bot under another user: its launcher needs our capabilities.
+    pub(crate) other_user: bool,
 }
 
 /// A started process and our ends of its channels.
@@ -147,7 +151,10 @@ fn spawn(order: Order, reaper: &Reaper) -> io::Result<Spawned> {
     command
         .fd_mappings(given)
         .map_err(|e| io::Error::other(e.to_string()))?;
-    let (mut child, exit) = reaper.start(&mut command)?;
+    bot_user::hand_down(order.other_user)?;
+    let started = reaper.start(&mut command);
+    bot_user::hand_down(false)?;
+    let (mut child, exit) = started?;
     let pid = child.id();
     let pipes = child.stdout.take().zip(child.stderr.take());
     let (out, err) = pipes.ok_or_else(|| io::Error::other("no pipes"))?;
@@ -175,19 +182,47 @@ pub(crate) fn sibling(name: &str) -> io::Result<PathBuf> {
     }
 }
 
-/// The bot's way into the world: asks the kernel to end it with the supervisor, then becomes the
-/// bot. Returns only if that failed.
+/// In place of a user's name: the bot stays what we are.
+pub(crate) const OWN_USER: &str = "-";
+
+/// The bot's way into the world: becomes its user, asks the kernel to end it with the supervisor,
+/// locks itself up, then becomes the bot. Returns only if one of these failed.
 #[expect(clippy::disallowed_methods, reason = "becoming the bot is spawning it")]
 pub(crate) fn become_bot(arguments: &[String]) -> io::Error {
+    let [parent, user, program, rest @ ..] = arguments else {
+        return io::Error::other("no command");
+    };
+    let mut command = Command::new(program);
+    command.args(rest);
+    if user != OWN_USER {
+        match bot_user::become_user(user) {
+            Ok(home) => at_home(&mut command, user, &home),
+            Err(error) => return error,
+        }
+    }
+    // A change of the user takes this back, so it comes after.
     if let Err(e) = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL) {
         return e.into();
     }
-    match arguments.split_first() {
-        // A parent that died before the line above has left us to somebody else.
-        Some((parent, _)) if nix::unistd::getppid().to_string() != *parent => {
-            io::Error::other("the supervisor is gone")
-        }
-        Some((_, [program, rest @ ..])) => Command::new(program).args(rest).exec(),
-        Some((_, [])) | None => io::Error::other("no command"),
+    // A parent that died before the line above has left us to somebody else.
+    if nix::unistd::getppid().to_string() != *parent {
+        return io::Error::other("the supervisor is gone");
+    }
+    // It has no log of ours yet; what it prints goes into its own.
+    for lack in sandbox::enter(&Rules::of_bot()).lacks {
+        writeln!(io::stderr(), "not locked up as far as it could be: {lack}").ok();
+    }
+    command.exec()
+}
+
+/// Another user begins in its own home, or at the root if it has none.
+fn at_home(command: &mut Command, user: &str, home: &Path) {
+    command
+        .env("HOME", home)
+        .env("USER", user)
+        .env("LOGNAME", user);
+    let entered = std::env::set_current_dir(home).or_else(|_| std::env::set_current_dir("/"));
+    if let Err(error) = entered {
+        writeln!(io::stderr(), "the working directory stays: {error}").ok();
     }
 }

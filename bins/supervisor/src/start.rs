@@ -8,6 +8,7 @@ use daemon::deployment::{Assigned, Deployment};
 use protocol::{Generation, Mode};
 use thiserror::Error;
 
+use crate::bot_user::{self, BotUserError};
 use crate::config_flow::{Generations, GenerationsError};
 use crate::sockets::{Occupied, OccupyError, occupy};
 
@@ -22,10 +23,8 @@ pub(crate) enum StartError {
     BadConfig(LoadError),
     #[error("{tag}", tag = protocol::Tag::ModeGuard)]
     Mode(#[from] config::ModeGuardError),
-    #[error(
-        "bot.user is set: a bot under a user of its own is not supported by this version; remove the key, and read README.md on what a bot under the same user may do"
-    )]
-    BotUser,
+    #[error(transparent)]
+    BotUser(#[from] BotUserError),
     #[error("cannot let run/ and logs/ in {dir} lead to the service's own directories")]
     Adopt {
         dir: String,
@@ -43,7 +42,7 @@ impl StartError {
     pub(crate) const fn is_config(&self) -> bool {
         matches!(
             self,
-            Self::NoConfig { .. } | Self::BadConfig(_) | Self::Mode(_) | Self::BotUser
+            Self::NoConfig { .. } | Self::BadConfig(_) | Self::Mode(_) | Self::BotUser(_)
         )
     }
 }
@@ -149,11 +148,10 @@ fn check(mode: Mode, file: &Path) -> Result<Config, StartError> {
 /// What a sound config must also be to be run here.
 pub(crate) fn admit(mode: Mode, config: &Config) -> Result<(), StartError> {
     config.mode_guard(mode)?;
-    if config.bot.user.is_some() {
-        Err(StartError::BotUser)
-    } else {
-        Ok(())
+    if let (true, Some(user)) = (config.bot.enabled, &config.bot.user) {
+        bot_user::admit(user)?;
     }
+    Ok(())
 }
 
 fn absolute(path: &Path) -> PathBuf {

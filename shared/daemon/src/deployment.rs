@@ -109,7 +109,7 @@ impl Deployment {
         &self.dir
     }
 
-    /// `run/`: sockets and the lock; 0700.
+    /// `run/`: sockets and the lock; 0700, or 0711 where somebody else comes in at a socket.
     pub fn run_dir(&self) -> PathBuf {
         self.dir.join("run")
     }
@@ -141,7 +141,12 @@ impl Deployment {
 
     /// `run/gateway.sock`.
     pub fn gateway_socket(&self) -> PathBuf {
-        self.run_dir().join("gateway.sock")
+        Self::gateway_socket_in(&self.run_dir())
+    }
+
+    /// `gateway.sock` of a run/ that is known by another name.
+    pub fn gateway_socket_in(run: &Path) -> PathBuf {
+        run.join("gateway.sock")
     }
 
     /// `run/alerts.sock`.

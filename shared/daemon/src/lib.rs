@@ -27,4 +27,5 @@ pub mod inherited;
 pub mod lines;
 pub mod logging;
 pub mod logline;
+pub mod sandbox;
 pub mod server;

@@ -40,6 +40,25 @@ messages! {
     }
 }
 
+/// Who may come in besides root and our own user.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Guests {
+    group: Option<u32>,
+    user: Option<u32>,
+}
+
+impl Guests {
+    /// The members of a group and one user, by name; a name that nobody has lets nobody in.
+    pub fn named(group: Option<&str>, user: Option<&str>) -> Self {
+        let group = group.and_then(|name| nix::unistd::Group::from_name(name).ok().flatten());
+        let user = user.and_then(|name| nix::unistd::User::from_name(name).ok().flatten());
+        Self {
+            group: group.map(|group| group.gid.as_raw()),
+            user: user.map(|user| user.uid.as_raw()),
+        }
+    }
+}
+
 /// One connection's other end.
 #[derive(Debug, Clone)]
 pub struct Peer {
@@ -67,11 +86,21 @@ impl Peer {
         self.pid
     }
 
-    /// Whether it may use operator verbs: root, our own user, or a member of the operators' group.
-    pub fn may_operate(&self, operators: Option<u32>) -> bool {
+    /// Whether it may come in: root, our own user, or one of the guests.
+    pub fn may_come(&self, guests: Guests) -> bool {
         let own = nix::unistd::geteuid().as_raw();
-        self.uid.is_some_and(|uid| uid == 0 || uid == own)
-            || operators.is_some_and(|group| self.groups.contains(&group))
+        self.uid
+            .is_some_and(|uid| uid == 0 || uid == own || Some(uid) == guests.user)
+            || guests
+                .group
+                .is_some_and(|group| self.groups.contains(&group))
+    }
+
+    /// Tells a stranger so and ends the connection.
+    pub fn refuse(&self, why: &str) {
+        let error = ErrorBody::new(ErrorCode::Forbidden, why);
+        self.push(&Failure::Error(error));
+        self.close();
     }
 
     /// Tells it something of our own accord. A peer that does not read is cut off.

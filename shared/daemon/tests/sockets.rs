@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use daemon::client::{Client, ClientError, Link};
 use daemon::clock;
-use daemon::server::{Incoming, serve};
+use daemon::server::{Guests, Incoming, serve};
 use protocol::frame::{Empty, ErrorBody, ErrorCode, MAX_LINE};
 use protocol::messages;
 
@@ -55,7 +55,7 @@ fn server(path: &Path) {
                     Incoming::Asked(_, Ask::Double(n), to) => to.answer(&Answer::Number(n * 2)),
                     Incoming::Asked(_, Ask::Forget(_), _dropped) => {}
                     Incoming::Asked(peer, Ask::Push(_), to) => {
-                        assert!(peer.may_operate(None), "our own user may");
+                        assert!(peer.may_come(Guests::default()), "our own user may");
                         peer.push(&Answer::Number(7));
                         to.answer(&Answer::Number(0));
                     }

@@ -21,10 +21,16 @@ const CANDLES_MOST: u16 = 400;
 
 type Answer = Responder<GatewayReply>;
 
+const STRANGER: &str =
+    "only root, the harness's own user, bot.user and the operators' group may speak here";
+
 impl Gateway {
     /// Takes what comes in on the socket.
     pub fn on_bot(&mut self, incoming: Incoming<GatewayRequest, GatewayReply>) {
         match incoming {
+            Incoming::Joined(peer) if !peer.may_come(self.settings.guests) => {
+                peer.refuse(STRANGER);
+            }
             Incoming::Joined(peer) => self.listeners.joined(peer),
             Incoming::Left(peer) => {
                 if let Some(name) = self.listeners.left(&peer) {
@@ -33,6 +39,9 @@ impl Gateway {
                 self.refollow();
             }
             Incoming::Asked(peer, request, answer) => {
+                if !peer.may_come(self.settings.guests) {
+                    return answer.fail(ErrorBody::new(ErrorCode::Forbidden, STRANGER));
+                }
                 if let Err(error) = self.greeted(&peer, &request) {
                     answer.fail(error);
                     return;

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use daemon::deployment::Deployment;
 use daemon::logline::Level;
 use protocol::control::Order;
 use protocol::frame::Empty;
 use protocol::{BootMs, Context, Process, Tag};
 
 use super::House;
+use crate::bot_user;
 use crate::lifecycle::{Action, Event};
 use crate::logs::{read_output, read_records};
 use crate::spawn;
@@ -111,6 +113,7 @@ impl House {
             .ok_or_else(|| std::io::Error::other("no such child"))?;
         let mut arguments = Vec::new();
         let mut environment = BTreeMap::new();
+        let mut other_user = false;
         let program = match child.process {
             Process::AlertForwarder => spawn::sibling("perps-alerts")?,
             Process::Gateway => spawn::sibling("perps-gateway")?,
@@ -122,16 +125,26 @@ impl House {
             }
             Process::Bot | Process::Supervisor => {
                 let bot = &self.beginning.config.bot;
+                let user = bot
+                    .user
+                    .as_deref()
+                    .filter(|name| bot_user::is_another(name));
                 environment.clone_from(&bot.environment);
                 let path = |path: PathBuf| path.display().to_string();
-                environment.insert(
-                    "PERPS_GATEWAY_SOCKET".to_owned(),
-                    path(deployment.gateway_socket()),
-                );
-                environment.insert("PERPS_CONFIG".to_owned(), path(generation));
+                // By its real name: another user may not pass through the links to it.
+                let run = deployment.run_dir().canonicalize()?;
+                let gateway = Deployment::gateway_socket_in(&run);
+                environment.insert("PERPS_GATEWAY_SOCKET".to_owned(), path(gateway));
+                let config = match user {
+                    Some(_) => bot_user::config_copy(&run, &generation)?,
+                    None => generation,
+                };
+                environment.insert("PERPS_CONFIG".to_owned(), path(config));
                 arguments.push("--become-bot".to_owned());
                 arguments.push(std::process::id().to_string());
+                arguments.push(user.unwrap_or(spawn::OWN_USER).to_owned());
                 arguments.extend(bot_command(&bot.command));
+                other_user = user.is_some();
                 std::env::current_exe()?
             }
         };
@@ -149,6 +162,7 @@ impl House {
             environment,
             dir: deployment.dir().to_owned(),
             listener: listener.transpose()?,
+            other_user,
         })
     }
 }

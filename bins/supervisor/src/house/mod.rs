@@ -6,6 +6,7 @@ mod acts;
 use config::Config;
 use daemon::alerting::Alerting;
 use daemon::clock;
+use daemon::deployment::Deployment;
 use daemon::logline::Level;
 use protocol::control::{Order, Prepare, Report};
 use protocol::frame::Empty;
@@ -13,6 +14,7 @@ use protocol::status::ChildState;
 use protocol::{BootMs, Generation, Process};
 use tokio::sync::mpsc;
 
+use crate::bot_user::{self, DoorError};
 use crate::child::{Child, News};
 use crate::config_edit::Edits;
 use crate::lifecycle::Event;
@@ -65,6 +67,7 @@ impl House {
         if beginning.config.bot.enabled && !beginning.config.bot.command.is_empty() {
             children.push(Child::new(Process::Bot, policy, None));
         }
+        open_doors(&beginning.deployment, &beginning.config)?;
         let alerts = beginning.deployment.alerts_socket();
         let edits = Edits::new(&beginning, now);
         Ok(Self {
@@ -360,6 +363,10 @@ impl House {
         if let Some(level) = Level::named(config.logging.level.name()) {
             daemon::logging::set_level(level);
         }
+        if let Err(error) = open_doors(&self.beginning.deployment, &config) {
+            let why = anyhow::Error::from(error);
+            tracing::error!("who comes in at run/ stays as it was: {why:#}");
+        }
         self.beginning.generation = generation;
         self.beginning.config = config;
         if self.settled {
@@ -378,4 +385,10 @@ impl House {
             .iter()
             .position(|child| child.process == process && child.is_of(life))
     }
+}
+
+fn open_doors(deployment: &Deployment, config: &Config) -> Result<(), DoorError> {
+    let bot = config.bot.user.as_deref().filter(|_| config.bot.enabled);
+    let operators = config.supervisor.operator_group.is_some();
+    bot_user::open_doors(deployment, bot, operators)
 }

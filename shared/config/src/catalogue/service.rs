@@ -174,7 +174,7 @@ pub(super) const KEYS: &[Key] = &[
         Text,
         Off,
         SUPERVISOR,
-        "The Unix user that the bot runs as. Absent: the service's own user, which trusts the bot.",
+        "The Unix user that the bot runs as; it then reaches gateway.sock and nothing else of the harness. Takes root, or the capabilities that systemd/README.md names. Absent: the service's own user, which trusts the bot.",
     ),
     Key::setting(
         "bot.environment",

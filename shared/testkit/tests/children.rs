@@ -1,0 +1,113 @@
+//! What each process of the harness is given and what it has given up, as the kernel tells it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
+mod stage;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+
+use protocol::Process;
+use stage::{PROFILE, price, sol};
+use testkit::{Binaries, Harness, HarnessSpec, Sim, SimSpec, until};
+
+/// Words of a service manager to the supervisor alone.
+const MANAGERS: [&str; 6] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "JOURNAL_STREAM",
+];
+
+fn environment_of(pid: u32) -> Option<String> {
+    // The gateway's is closed to everyone but root.
+    let bytes = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn status_of(pid: u32) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let pairs = text.lines().filter_map(|line| line.split_once(':'));
+    pairs
+        .map(|(key, value)| (key.to_owned(), value.trim().to_owned()))
+        .collect()
+}
+
+#[test]
+fn a_service_manager_hears_of_us_and_no_child_hears_of_it_or_of_the_keys() {
+    let binaries = Binaries::beside_this_program().unwrap();
+    let sim = Sim::start(&binaries, &SimSpec::default()).unwrap();
+    sim.price(sol(), Some(price("100"))).unwrap();
+    let dir = tempfile::Builder::new().prefix("e2e-").tempdir().unwrap();
+    let path = dir.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_nonblocking(true).unwrap();
+    let bot = "bot: {command: [sleep, infinity]}\n";
+    let spec = HarnessSpec {
+        dir: dir.path().to_owned(),
+        config: format!("{bot}{}", PROFILE.replace("http://127.0.0.1:0", sim.url())),
+        arguments: Vec::new(),
+    };
+    let given = |name: &str| match name {
+        "NOTIFY_SOCKET" => path.display().to_string(),
+        "WATCHDOG_USEC" => "3000000".to_owned(),
+        // Of another process: there is no watchdog for this one.
+        "WATCHDOG_PID" => "1".to_owned(),
+        _ => "9".to_owned(),
+    };
+    let environment = MANAGERS.map(|name| (name, given(name)));
+    let mut harness = Harness::start_within(&binaries, spec, environment.into()).unwrap();
+    harness.await_synced().unwrap();
+
+    let mut heard = Vec::new();
+    let mut bytes = [0; 4096];
+    until(30, "READY and a status line that says ACTIVE", || {
+        while let Ok(n) = manager.recv(&mut bytes) {
+            heard.push(String::from_utf8_lossy(&bytes[..n]).into_owned());
+        }
+        let ready = heard.iter().any(|h| h == "READY=1");
+        let active = heard.iter().any(|h| h == "STATUS=TESTNET ACTIVE");
+        (ready && active).then_some(()).ok_or(format!("{heard:?}"))
+    })
+    .unwrap();
+    assert!(!heard.iter().any(|h| h == "WATCHDOG=1"), "{heard:?}");
+
+    for process in Process::ALL {
+        if process == Process::Supervisor {
+            continue;
+        }
+        let pid = harness.pid_of(process).unwrap();
+        if let Some(environment) = environment_of(pid) {
+            for name in MANAGERS {
+                assert!(!environment.contains(name), "{process} has {name}");
+            }
+            let has_keys = environment.contains("sim-key") && environment.contains("sim-secret");
+            assert_eq!(has_keys, process == Process::Gateway, "keys of {process}");
+        }
+        let status = status_of(pid);
+        assert_eq!(status["NoNewPrivs"], "1", "{process}");
+        if process == Process::RiskGuard {
+            assert_eq!(status["Seccomp"], "2", "{process} has no filter on sockets");
+        }
+        let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+        let core = limits.lines().find(|l| l.starts_with("Max core file size"));
+        let words: Vec<&str> = core.unwrap().split_whitespace().collect();
+        assert_eq!(words[4..6], ["0", "0"], "{process} may leave a core file");
+    }
+    for process in [
+        Process::RiskGuard,
+        Process::Gateway,
+        Process::AlertForwarder,
+    ] {
+        let log = dir.path().join(format!("logs/{process}.log"));
+        let log = fs::read_to_string(log).unwrap();
+        assert!(log.contains("locked up: no new privileges"), "{log}");
+    }
+    assert!(harness.stop().unwrap().success());
+    while let Ok(n) = manager.recv(&mut bytes) {
+        heard.push(String::from_utf8_lossy(&bytes[..n]).into_owned());
+    }
+    assert!(heard.iter().any(|h| h == "STOPPING=1"), "{heard:?}");
+}
