@@ -41,8 +41,6 @@ pub enum Event {
     Ambiguous(Missing, BootMs),
     /// A look-up has ended: the order, or nothing.
     Looked(Missing, Begun, Result<Option<Order>, Fault>),
-    /// The guard counts no approval as unresolved any more, or still does.
-    Settled(bool),
     /// An exit that went without the guard has this outcome.
     ExitAlone(IntentId, OrderLinkId, Outcome),
     /// Something of ours has changed at the venue; it is read again soon.

@@ -17,13 +17,20 @@ const ROUNDS: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// Cancels every opening order of ours, of one symbol or of all, until a fresh read shows none.
-/// What was done, or what is in the way.
-pub async fn cancel(hands: &Hands, symbol: Option<Symbol>) -> Result<String, String> {
+/// What was done, or what is in the way. A freeze stops it unless it is an operator's own word.
+pub async fn cancel(
+    hands: &Hands,
+    symbol: Option<Symbol>,
+    explicit: bool,
+) -> Result<String, String> {
     let mut cancelled = 0_usize;
     let mut last = String::new();
     for round in 0..ROUNDS {
         if round > 0 {
             sleep(PAUSE).await;
+        }
+        if !explicit && hands.guard.leave().frozen() {
+            return Err("frozen by the operator; it goes on after perpsctl resume".to_owned());
         }
         let begun = hands.venue.begun();
         let orders = match hands.venue.open_orders_now().await {

@@ -9,11 +9,11 @@ use exchange::Slot;
 use money::Price;
 use protocol::frame::{ErrorBody, ErrorCode};
 use protocol::gateway::Placed;
-use protocol::guard::{Observation, OutcomeReport};
+use protocol::guard::{ExitReport, Observation, OutcomeReport};
 use protocol::order::Amend;
 use protocol::venue::Instrument;
 use protocol::{
-    Approval, Context, Denial, Intent, IntentId, OrderLinkId, Outcome, Side, Symbol, Tag,
+    Approval, Context, Denial, Intent, IntentId, OrderLinkId, Outcome, Side, Symbol, Tag, VenueMs,
 };
 
 use crate::event::Event;
@@ -239,12 +239,7 @@ fn settle(hands: &Hands, approval: &Approval, sent: &Sent, amends: bool) {
             line("order not sent", intent, link_id, facts.with("why", why));
         }
         Outcome::Ambiguous { why } | Outcome::Denied(Denial { message: why, .. }) => {
-            let missing = Missing {
-                approval_id: approval.approval_id,
-                link_id,
-                symbol: intent.symbol,
-                intent_id: intent.intent_id,
-            };
+            let missing = Missing::of(approval, sent.left_at);
             hands
                 .owner
                 .tell(Event::Ambiguous(missing, sent.signed_boot));
@@ -258,7 +253,7 @@ fn report(
     hands: &Hands,
     approval: &Approval,
     outcome: Outcome,
-    signed_at: Option<protocol::VenueMs>,
+    signed_at: Option<VenueMs>,
 ) {
     let approval_id = approval.approval_id;
     hands.guard.outcome(OutcomeReport {
@@ -279,7 +274,11 @@ async fn exit_alone(hands: &Hands, intent: &Intent, why: &str) -> Result<Placed,
     }
     let positions = hands.venue.positions_now().await?;
     let orders = hands.venue.open_orders_now().await?;
-    let permit = match Reducing::exit(intent, &positions, &orders) {
+    let permit = hands
+        .guard
+        .link_of(intent_id)
+        .and_then(|link| Reducing::exit(intent, link, &positions, &orders));
+    let permit = match permit {
         Ok(permit) => permit,
         Err(problem) => {
             let message = format!("{why}, and without it: {problem}");
@@ -288,10 +287,18 @@ async fn exit_alone(hands: &Hands, intent: &Intent, why: &str) -> Result<Placed,
     };
     tracing::warn!("{why}; the exit {intent_id} goes without it, from a fresh read");
     let link_id = permit.order().link_id;
-    let outcome = send_reducing(hands, permit, Some(intent_id)).await;
+    let (outcome, signed_at) = send_reducing(hands, permit, Some(intent_id)).await;
     hands
         .owner
         .tell(Event::ExitAlone(intent_id, link_id, outcome.clone()));
+    if matches!(outcome, Outcome::Accepted { .. } | Outcome::Ambiguous { .. }) {
+        hands.guard.exit_alone(ExitReport {
+            intent: intent.clone(),
+            link_id,
+            outcome: outcome.clone(),
+            signed_at,
+        });
+    }
     Ok(Placed {
         intent_id,
         link_id: Some(link_id),
@@ -300,13 +307,13 @@ async fn exit_alone(hands: &Hands, intent: &Intent, why: &str) -> Result<Placed,
     })
 }
 
-/// Sends an order that only shrinks a position. An ambiguous one is looked up once, at once; a
+/// Sends an order that only shrinks a position; its outcome, and when it was signed at the latest. An ambiguous one is looked up once, at once; a
 /// second send under the same link id would be refused by the venue.
 pub async fn send_reducing(
     hands: &Hands,
     permit: Reducing,
     intent_id: Option<IntentId>,
-) -> Outcome {
+) -> (Outcome, Option<VenueMs>) {
     let order = permit.order().clone();
     let now = boot_now();
     hands.owner.tell(Event::Sending(Ours {
@@ -353,7 +360,7 @@ pub async fn send_reducing(
         Outcome::Ambiguous { why } => logging::order("order ambiguous", facts.with("why", why)),
         Outcome::Pending | Outcome::Denied(_) => {}
     }
-    outcome
+    (outcome, sent.signed_at)
 }
 
 /// What a bot hears of an order that was not sent.

@@ -134,6 +134,6 @@ pub async fn long_candles(hands: &Hands, topic: protocol::gateway::CandleTopic) 
     }
 }
 
-fn earlier(at: VenueMs, ms: u64) -> VenueMs {
+pub(crate) fn earlier(at: VenueMs, ms: u64) -> VenueMs {
     VenueMs(at.0.saturating_sub(i64::try_from(ms).unwrap_or(i64::MAX)))
 }

@@ -3,11 +3,11 @@
 //! Each is looked up by its link id until the venue shows it or the guard counts it as settled. A
 //! look-up that finds nothing counts only if it was begun after the request could no longer be
 //! accepted, and counts apart from the last one only if the venue's lag lies between them. Whether
-//! that is enough is the guard's word; this room only sees to it that the look-ups are made.
+//! that is enough is the guard's word on each look-up; this room only sees to it that they are made.
 
 use std::collections::BTreeMap;
 
-use protocol::{ApprovalId, BootMs, IntentId, OrderLinkId, Symbol};
+use protocol::{Approval, ApprovalId, BootMs, IntentId, OrderLinkId, Symbol, VenueMs};
 
 /// What is being looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,21 @@ pub struct Missing {
     pub symbol: Symbol,
     /// The intent it came from.
     pub intent_id: IntentId,
+    /// Executions from here on may be its own.
+    pub since: VenueMs,
+}
+
+impl Missing {
+    /// The order of an approval, whose executions can have begun at `since`.
+    pub const fn of(approval: &Approval, since: VenueMs) -> Self {
+        Self {
+            approval_id: approval.approval_id,
+            link_id: approval.link_id,
+            symbol: approval.intent.symbol,
+            intent_id: approval.intent.intent_id,
+            since,
+        }
+    }
 }
 
 /// How long the venue needs, in milliseconds.
@@ -29,15 +44,6 @@ pub struct Waits {
     pub acceptance_ms: u64,
     /// How late its history may be.
     pub lag_ms: u64,
-}
-
-/// What a look-up that found nothing is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Look again.
-    NotYet,
-    /// Enough look-ups have found nothing: ask the guard whether it is settled.
-    AskGuard,
 }
 
 #[derive(Debug)]
@@ -56,7 +62,7 @@ const FIRST_LOOK_MS: u64 = 250;
 const EARLY_LOOK_MS: u64 = 1500;
 /// Beyond what the rules ask for, against rounding.
 const MARGIN_MS: u64 = 100;
-/// Look-ups that found nothing, before the guard is asked.
+/// Look-ups that found nothing, after which the guard will have settled it.
 const ENOUGH: u32 = 2;
 /// Longest pause between look-ups that keep finding nothing.
 const LONGEST_PAUSE_MS: u64 = 30_000;
@@ -103,14 +109,14 @@ impl Resolver {
     }
 
     /// A look-up begun at `begun` has found nothing.
-    pub fn found_nothing(&mut self, id: ApprovalId, begun: BootMs, waits: Waits) -> Verdict {
+    pub fn found_nothing(&mut self, id: ApprovalId, begun: BootMs, waits: Waits) {
         let Some(case) = self.cases.get_mut(&id) else {
-            return Verdict::NotYet;
+            return;
         };
         case.under_way = false;
         if begun < case.conclusive_from {
             case.next = begun.after(EARLY_LOOK_MS).min(case.conclusive_from);
-            return Verdict::NotYet;
+            return;
         }
         let spacing = waits.lag_ms.saturating_add(MARGIN_MS);
         let apart = case
@@ -123,11 +129,6 @@ impl Resolver {
         let beyond = case.empty.saturating_sub(ENOUGH).min(8);
         let pause = (spacing << beyond).min(LONGEST_PAUSE_MS.max(spacing));
         case.next = begun.after(pause);
-        if case.empty >= ENOUGH {
-            Verdict::AskGuard
-        } else {
-            Verdict::NotYet
-        }
     }
 
     /// A look-up could not be made; it is tried again soon.
@@ -141,11 +142,6 @@ impl Resolver {
     /// It was found, or the guard counts it as settled.
     pub fn settled(&mut self, id: ApprovalId) {
         self.cases.remove(&id);
-    }
-
-    /// The guard counts everything as settled that has been looked for often enough.
-    pub fn settle_exhausted(&mut self) {
-        self.cases.retain(|_, case| case.empty < ENOUGH);
     }
 
     /// How many are looked for.
@@ -174,10 +170,11 @@ mod tests {
             link_id: OrderLinkId::new("p-7").unwrap(),
             symbol: Symbol::new("SOLUSDT").unwrap(),
             intent_id: IntentId::new("i-7").unwrap(),
+            since: VenueMs(0),
         }
     }
 
-    /// Plays look-ups that find nothing until the guard would be asked; the times they began.
+    /// Plays look-ups that find nothing until the guard would settle it; the times they began.
     fn empty_looks(signed: u64, now: u64) -> (Vec<u64>, Resolver) {
         let mut resolver = Resolver::default();
         resolver.add(missing(), BootMs(signed), WAITS, BootMs(now));
@@ -186,7 +183,8 @@ mod tests {
             let at = resolver.deadline().unwrap();
             assert!(resolver.due(at).is_some());
             begun.push(at.0);
-            if resolver.found_nothing(ApprovalId(7), at, WAITS) == Verdict::AskGuard {
+            resolver.found_nothing(ApprovalId(7), at, WAITS);
+            if resolver.cases[&ApprovalId(7)].empty >= ENOUGH {
                 return (begun, resolver);
             }
         }
@@ -223,7 +221,7 @@ mod tests {
             pauses.iter().all(|pause| *pause <= LONGEST_PAUSE_MS),
             "{pauses:?}"
         );
-        resolver.settle_exhausted();
+        resolver.settled(ApprovalId(7));
         assert!(resolver.is_empty());
     }
 

@@ -33,6 +33,8 @@ pub struct Sent {
     pub signed_at: Option<VenueMs>,
     /// The same by the boot clock.
     pub signed_boot: BootMs,
+    /// Venue time before it can have left.
+    pub left_at: VenueMs,
     /// A failure that concerns more than this order.
     pub fault: Option<Fault>,
 }
@@ -61,15 +63,16 @@ impl Sender {
 
     /// Sends what the guard allowed, if it still may be sent.
     pub async fn approved(&self, permit: Approved, slot: Slot) -> Sent {
+        let left_at = self.venue.begun().venue;
         if let Some(why) = permit.spoilt(boot_now(), &self.guard.leave()) {
-            return not_sent(why);
+            return not_sent(why, left_at);
         }
         let (approval, change) = permit.spend();
         match change {
             None => {
                 let order = order_of(&approval, self.trigger_by);
                 let result = self.trader.create_in(slot, &order).await;
-                self.sorted(result)
+                self.sorted(result, left_at)
             }
             Some(change) => {
                 let intent = &approval.intent;
@@ -79,7 +82,7 @@ impl Sender {
                 amend.take_profit = change.take_profit.and(intent.take_profit);
                 amend.stop_loss = change.stop_loss.and(intent.stop_loss);
                 let result = self.trader.amend_in(slot, &amend).await;
-                self.sorted(result)
+                self.sorted(result, left_at)
             }
         }
     }
@@ -99,9 +102,11 @@ impl Sender {
             take_profit: None,
             stop_loss: None,
             trigger_by: None,
+            position_index: order.index,
         };
+        let left_at = self.venue.begun().venue;
         let result = self.trader.create(&order).await;
-        self.sorted(result)
+        self.sorted(result, left_at)
     }
 
     /// Cancels an order; one that is gone already is cancelled.
@@ -128,7 +133,7 @@ impl Sender {
         self.trader.clear_stops(symbol).await
     }
 
-    fn sorted(&self, result: Result<OrderId, Fault>) -> Sent {
+    fn sorted(&self, result: Result<OrderId, Fault>, left_at: VenueMs) -> Sent {
         let (outcome, fault) = outcome_of(result);
         let signed = match &outcome {
             Outcome::NotSent { .. } => None,
@@ -143,16 +148,18 @@ impl Sender {
             outcome,
             signed_at: signed,
             signed_boot: boot_now(),
+            left_at,
             fault,
         }
     }
 }
 
-fn not_sent(why: String) -> Sent {
+fn not_sent(why: String, left_at: VenueMs) -> Sent {
     Sent {
         outcome: Outcome::NotSent { why },
         signed_at: None,
         signed_boot: boot_now(),
+        left_at,
         fault: None,
     }
 }
@@ -171,6 +178,7 @@ fn order_of(approval: &Approval, trigger_by: &'static str) -> NewOrder {
         take_profit: intent.take_profit,
         stop_loss: intent.stop_loss,
         trigger_by: Some(trigger_by),
+        position_index: 0,
     }
 }
 

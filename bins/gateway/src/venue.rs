@@ -15,6 +15,8 @@ use protocol::venue::{
 use protocol::{BootMs, OrderLinkId, Symbol, VenueMs};
 
 use crate::event::Begun;
+use crate::read::earlier;
+use crate::resolve::Missing;
 
 /// Why a call did not succeed.
 pub type Fault = exchange::ExchangeError;
@@ -244,6 +246,21 @@ impl Venue {
         link_id: OrderLinkId,
     ) -> Result<Option<Order>, Fault> {
         self.reader.urgent().find_order(symbol, link_id).await
+    }
+
+    /// An order of which nobody knows whether it arrived: open orders, history, executions.
+    pub async fn trace(&self, missing: &Missing) -> Result<Option<Order>, Fault> {
+        let reader = self.reader.urgent();
+        let found = reader.find_order(missing.symbol, missing.link_id).await?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        // The venue stamps executions with its own clock; ours may run ahead of it.
+        let since = earlier(missing.since, AHEAD_MS);
+        let until = self.begun().venue.after(AHEAD_MS);
+        reader
+            .find_by_executions(missing.symbol, missing.link_id, since, until)
+            .await
     }
 
     /// Executions from then until now, oldest first.

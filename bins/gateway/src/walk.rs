@@ -112,12 +112,7 @@ pub async fn instruments(hands: &Hands, symbols: &BTreeSet<Symbol>) -> Result<()
 async fn resolve(hands: &Hands, route: &mut Route) {
     let now: BootMs = daemon::clock::boot_now();
     for approval in &route.welcome.unresolved {
-        let missing = Missing {
-            approval_id: approval.approval_id,
-            link_id: approval.link_id,
-            symbol: approval.intent.symbol,
-            intent_id: approval.intent.intent_id,
-        };
+        let missing = Missing::of(approval, route.welcome.executions_since);
         hands.owner.tell(Event::Ambiguous(missing, now));
     }
     if route.welcome.unresolved.is_empty() {

@@ -18,7 +18,7 @@ use protocol::guard::{
     Command, CommandKind, CommandResult, GuardPush, GuardReply, GuardRequest, Observation,
 };
 use protocol::venue::OrderStatus;
-use protocol::{CommandId, Context, Decision, Denial, Outcome, Tag};
+use protocol::{CommandId, Context, Decision, Denial, OrderLinkId, Outcome, Tag};
 use serde_json::json;
 
 const BUY: &str = r#""side":"buy","order_type":"market","qty":"1.04""#;
@@ -182,13 +182,13 @@ fn an_order_of_an_earlier_life_that_is_nowhere_is_looked_up_twice_before_the_syn
     guard.hear(|heard| {
         match heard {
             player::Heard::Asked(_, GuardRequest::Lookup(lookup)) => begun.push(lookup.begun.0),
-            player::Heard::Asked(id, GuardRequest::Status(_)) => return Some(*id),
             player::Heard::Told(note) if note.what == Observation::Synced => {
                 synced_after = Some(begun.len());
             }
             _ => {}
         }
-        None
+        let late = |at: &&i64| **at - begun[0] > 1000;
+        (begun.iter().filter(late).count() >= 2).then_some(())
     });
     assert_eq!(synced_after, None, "not before the guard counts it settled");
     assert!(
@@ -204,6 +204,8 @@ fn an_order_of_an_earlier_life_that_is_nowhere_is_looked_up_twice_before_the_syn
         conclusive.len() >= 2 && conclusive[1] - conclusive[0] > 200,
         "{begun:?}"
     );
+    guard.settles = true;
+    guard.observed(|what| (*what == Observation::Synced).then_some(()));
 }
 
 #[test]
@@ -249,9 +251,20 @@ fn without_the_guard_openers_go_stops_stay_and_exits_still_leave() {
     );
     let sent = sim.orders(placed.link_id.unwrap().as_str());
     assert_eq!(sent[0]["qty"], "2", "never more than the position");
-    let (again, ()) = bot.place(leave, || ());
+    let (again, ()) = bot.place(leave.clone(), || ());
     assert!(again.repeated && again.outcome == placed.outcome);
     assert_eq!(sim.orders(placed.link_id.unwrap().as_str()).len(), 1);
+
+    // The guard comes back and hears of it, under the link id that it would have given.
+    let mut guard = house.guard(Vec::new());
+    let told = guard.asked(|_, request| match request {
+        GuardRequest::ExitAlone(exit) => Some(exit.clone()),
+        _ => None,
+    });
+    let own = OrderLinkId::of_intent(player::LINEAGE, leave.intent_id).unwrap();
+    assert_eq!((told.link_id, Some(own)), (own, placed.link_id));
+    assert_eq!((told.intent.intent_id, told.outcome), (leave.intent_id, placed.outcome));
+    assert!(told.signed_at.is_some());
 }
 
 #[test]
@@ -266,13 +279,14 @@ fn a_flatten_ends_flat_and_is_told_again_when_asked_again() {
     bot.place(intent("i-2", bid), || guard.approve(2));
     let flatten = GuardPush::Command(Command {
         command_id: CommandId(5),
+        explicit: true,
         what: CommandKind::Flatten {
             symbol: None,
             max_slippage: money::Ratio::parse("0.01").unwrap(),
         },
     });
     let result = |request: &GuardRequest| match request {
-        GuardRequest::CommandResult(result) => Some(result.clone()),
+        GuardRequest::CommandResult(result) => result.done.then(|| result.clone()),
         _ => None,
     };
     guard.push(&flatten);

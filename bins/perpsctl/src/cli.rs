@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use protocol::Symbol;
 
 /// The operator's hand: see, stop, reset and prove the safety harness.
 ///
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     Logs(Logs),
     /// The kill switch: no entries, resting opening orders cancelled, until `resume`.
     Halt(Halt),
+    /// Close every position, or one symbol's, and show how far it is until the venue confirms it.
+    Flatten(Flatten),
     /// Send nothing at all, until `resume`.
     Freeze,
     /// End a halt or a freeze.
@@ -136,6 +139,20 @@ pub(crate) struct Halt {
     /// Go flat as well.
     #[arg(long)]
     pub(crate) flatten: bool,
+}
+
+/// `flatten`.
+#[derive(Debug, Args)]
+pub(crate) struct Flatten {
+    /// Only this instrument, such as SOLUSDT.
+    #[arg(long, value_name = "SYMBOL")]
+    pub(crate) symbol: Option<Symbol>,
+    /// Seconds to watch it; the harness goes on by itself after that.
+    #[arg(long, default_value_t = 120)]
+    pub(crate) timeout: u64,
+    /// One JSON object a line, one for each change.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `reset`.

@@ -54,6 +54,7 @@ fn run(cli: &Cli) -> Exit {
                 flatten: args.flatten,
             },
         ),
+        Command::Flatten(args) => command::flatten::run(dir, args),
         Command::Freeze => command::verb::say(dir, Verb::Freeze),
         Command::Resume => command::verb::say(dir, Verb::Resume),
         Command::Reset(args) => command::verb::say(dir, command::verb::reset(args)),

@@ -76,6 +76,7 @@ impl Guard {
             | GuardRequest::AuthorizeAmend(_)
             | GuardRequest::Outcome(_)
             | GuardRequest::Lookup(_)
+            | GuardRequest::ExitAlone(_)
             | GuardRequest::CommandResult(_)
                 if !self.seat.is(peer) =>
             {
@@ -89,6 +90,7 @@ impl Guard {
             }
             GuardRequest::Outcome(outcome) => (InputKind::Outcome(outcome), Answer::Done(peer, id)),
             GuardRequest::Lookup(lookup) => (InputKind::Lookup(lookup), Answer::Done(peer, id)),
+            GuardRequest::ExitAlone(exit) => (InputKind::ExitAlone(exit), Answer::Done(peer, id)),
             GuardRequest::CommandResult(result) => {
                 (InputKind::CommandResult(result), Answer::Done(peer, id))
             }

@@ -57,7 +57,7 @@ pub(crate) enum Answer {
     Nobody,
     /// With the decision.
     Decision(PeerId, u64),
-    /// That it is done.
+    /// That it is done, or with what was asked about it.
     Done(PeerId, u64),
     /// With what the operator's word brought about.
     Verb(PeerId, u64),
@@ -179,9 +179,14 @@ impl Guard {
                 self.answer_decision(peer, id, decision, lost.as_deref());
             }
             Answer::Done(peer, id) => match lost {
-                None => self
-                    .peers
-                    .tell(peer, Head::answer(id), &GuardReply::Done(Empty {})),
+                None => {
+                    let reply = match (effects.stands.take(), effects.exit.take()) {
+                        (Some(stands), _) => GuardReply::Stands(stands),
+                        (None, Some(approval)) => GuardReply::ExitTaken(approval),
+                        (None, None) => GuardReply::Done(Empty {}),
+                    };
+                    self.peers.tell(peer, Head::answer(id), &reply);
+                }
                 Some(why) => {
                     let message = format!("noted, but not on disk, tell it again: {why}");
                     let error = ErrorBody::new(ErrorCode::NotReady, message);

@@ -1,10 +1,11 @@
 //! Everything that can be asked without changing anything. Clones share one connection, one
 //! limiter and one clock.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use protocol::venue::{
-    Candle, ClosedTrade, Execution, Instrument, Interval, Order, Position, Ticker, Wallet,
+    Candle, ClosedTrade, ExecKind, Execution, Instrument, Interval, Order, Position, Ticker, Wallet,
 };
 use protocol::{BootMs, OrderLinkId, Symbol, VenueMs};
 use serde::de::DeserializeOwned;
@@ -229,14 +230,63 @@ impl Reader {
         link_id: OrderLinkId,
     ) -> Result<Option<Order>, ExchangeError> {
         let query = format!("category=linear&symbol={symbol}&orderLinkId={link_id}");
+        self.find(&query, |order| order.link_id == Some(link_id))
+            .await
+    }
+
+    /// An order of this link id by the executions of its symbol in that time, for a venue whose
+    /// lists of orders lag behind. REST executions need not carry a link id (the published row has
+    /// none): then their order tells. An error if an execution names an order that neither list
+    /// shows yet: whose it is cannot be known, and "not there" would be a guess.
+    pub async fn find_by_executions(
+        &self,
+        symbol: Symbol,
+        link_id: OrderLinkId,
+        since: VenueMs,
+        until: VenueMs,
+    ) -> Result<Option<Order>, ExchangeError> {
+        let name = "execution/list";
+        let mut named = BTreeSet::new();
+        for window in windows(since, until) {
+            let query = format!("category=linear&symbol={symbol}&{window}&limit=100");
+            let rows: Vec<ExecutionRow> = self.pages(name, "/execution/list", &query).await?;
+            for row in &rows {
+                let row = row.execution().map_err(ExchangeError::field(name))?;
+                let ours = row.link_id.is_none_or(|link| link == link_id);
+                if ours && row.symbol == symbol && row.kind == ExecKind::Trade {
+                    named.insert(row.order_id);
+                }
+            }
+        }
+        for order_id in named {
+            let query = format!("category=linear&symbol={symbol}&orderId={order_id}");
+            let found = self.find(&query, |order| order.order_id == order_id).await?;
+            match found {
+                Some(order) if order.link_id == Some(link_id) => return Ok(Some(order)),
+                Some(_) => {}
+                None => {
+                    let why = format!("an execution names order {order_id}, which no list shows");
+                    return Err(ExchangeError::Unreadable { call: name, why });
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first order that fits: among the open and recently ended ones, then in the history.
+    async fn find(
+        &self,
+        query: &str,
+        fits: impl Fn(&Order) -> bool,
+    ) -> Result<Option<Order>, ExchangeError> {
         for (name, path) in [
             ("order/realtime", "/order/realtime"),
             ("order/history", "/order/history"),
         ] {
-            let page: Page<OrderRow> = self.get(name, path, &query).await?;
+            let page: Page<OrderRow> = self.get(name, path, query).await?;
             for row in &page.list {
                 let order = row.order().map_err(ExchangeError::field(name))?;
-                if order.link_id == Some(link_id) {
+                if fits(&order) {
                     return Ok(Some(order));
                 }
             }

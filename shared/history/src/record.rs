@@ -110,15 +110,19 @@ pub fn told(effects: &Effects) -> serde_json::Result<Option<Told>> {
     let Effects {
         decision,
         verb,
+        stands,
+        exit,
         events,
         commands,
         must_be_durable: _,
     } = effects;
-    if decision.is_none() && verb.is_none() && events.is_empty() && commands.is_empty() {
+    let answered = decision.is_some() || verb.is_some() || stands.is_some() || exit.is_some();
+    if !answered && events.is_empty() && commands.is_empty() {
         return Ok(None);
     }
     let mut digest = Digest(0);
-    serde_json::to_writer(&mut digest, &(decision, verb, events, commands))?;
+    let told = (decision, verb, stands, exit, events, commands);
+    serde_json::to_writer(&mut digest, &told)?;
     let verdict = decision.as_ref().map(|decision| match decision {
         Decision::Approved(_) => Verdict::Approved,
         Decision::Denied(denial) => Verdict::Denied(denial.tag),
@@ -151,6 +155,7 @@ const fn word_of_body(kind: &InputKind) -> Option<&'static str> {
         InputKind::AuthorizeAmend(_) => Some("authorize_amend"),
         InputKind::Outcome(_) => Some("outcome"),
         InputKind::Lookup(_) => Some("lookup"),
+        InputKind::ExitAlone(_) => Some("exit_alone"),
         InputKind::Observe(_) => Some("observe"),
         InputKind::CommandResult(_) => Some("command_result"),
         InputKind::Operator(_) => Some("operator"),
@@ -168,7 +173,7 @@ const fn word_of_body(kind: &InputKind) -> Option<&'static str> {
 mod tests {
     use protocol::frame::{self, Envelope, Head, Message as _};
     use protocol::guard::{
-        CommandResult, GuardNote, GuardRequest, Observation, Observe, OperatorVerb, OutcomeReport,
+        CommandResult, ExitReport, GuardNote, GuardRequest, Observation, Observe, OperatorVerb, OutcomeReport,
         Verb,
     };
     use protocol::order::{Amend, Lookup};
@@ -211,6 +216,12 @@ mod tests {
             begun: VenueMs(3),
             found: None,
         };
+        let exit = ExitReport {
+            intent: intent.clone(),
+            link_id: OrderLinkId::new("pg-1-8").unwrap(),
+            outcome: Outcome::Ambiguous { why: "cut".into() },
+            signed_at: Some(VenueMs(4)),
+        };
         let result = CommandResult {
             command_id: CommandId(1),
             done: true,
@@ -247,6 +258,10 @@ mod tests {
         add(
             InputKind::Lookup(lookup.clone()),
             GuardRequest::Lookup(lookup),
+        );
+        add(
+            InputKind::ExitAlone(exit.clone()),
+            GuardRequest::ExitAlone(exit),
         );
         add(
             InputKind::CommandResult(result.clone()),

@@ -12,8 +12,8 @@ use crate::order::{Amend, Lookup};
 use crate::status::{RiskStatus, TradingState};
 use crate::venue::{ClosedTrade, Execution, Instrument, Order, Position, Ticker, Wallet};
 use crate::{
-    Alert, Approval, ApprovalId, BootMs, CommandId, Decision, Generation, Intent, Outcome, Symbol,
-    VenueMs, messages,
+    Alert, Approval, ApprovalId, BootMs, CommandId, Decision, Generation, Intent, OrderLinkId,
+    Outcome, Symbol, VenueMs, messages,
 };
 
 messages! {
@@ -28,8 +28,11 @@ messages! {
         AuthorizeAmend(Amend) = "authorize_amend",
         /// What became of an approved send. Answered by `done` once it is durable; repeat until then.
         Outcome(OutcomeReport) = "outcome",
-        /// What a look-up of an unresolved approval found. Answered by `done`.
+        /// What a look-up of an unresolved approval found. Answered by `stands`.
         Lookup(Lookup) = "lookup",
+        /// An exit went while the guard was silent. Answered by `exit_taken`, or by `done` if it is
+        /// over already; repeat until then.
+        ExitAlone(ExitReport) = "exit_alone",
         /// A command has been carried out, or has failed for now. Answered by `done`.
         CommandResult(CommandResult) = "command_result",
         /// How things stand. Answered by `status`.
@@ -58,6 +61,10 @@ messages! {
         Decision(Decision) = "decision",
         /// To what only needs an acknowledgement.
         Done(Empty) = "done",
+        /// To `lookup`: where that approval stands now.
+        Stands(Stands) = "stands",
+        /// To `exit_alone`: the approval under which it is followed from here on.
+        ExitTaken(Approval) = "exit_taken",
         /// To `status`.
         Status(RiskStatus) = "status",
         /// To `operator`.
@@ -105,6 +112,30 @@ pub struct GuardWelcome {
     pub banned_until: Option<VenueMs>,
     /// The trading state.
     pub state: TradingState,
+    /// Names the guard's history; part of what every link id is derived from.
+    pub lineage: String,
+}
+
+/// Where an approval stands after a look-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stands {
+    /// Which approval.
+    pub approval_id: ApprovalId,
+    /// Whether its order may still be at the venue: look again.
+    pub unresolved: bool,
+}
+
+/// An exit that the gateway sent from a position it had just read, because the guard was silent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExitReport {
+    /// What the bot wanted.
+    pub intent: Intent,
+    /// The link id it was sent under.
+    pub link_id: OrderLinkId,
+    /// What became of it: accepted or ambiguous.
+    pub outcome: Outcome,
+    /// Venue time at which the request was signed, at the latest.
+    pub signed_at: Option<VenueMs>,
 }
 
 /// What became of an approved send.
@@ -191,6 +222,8 @@ pub struct Command {
     pub command_id: CommandId,
     /// What to do.
     pub what: CommandKind,
+    /// An operator's own word, which even a freeze lets through.
+    pub explicit: bool,
 }
 
 /// What the guard can ask for.
@@ -286,6 +319,9 @@ pub enum ResetTarget {
 /// What an operator's word brought about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerbDone {
+    /// The command that carries it out at the venue, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandId>,
     /// For people: what is now the case, and what still stands in the way.
     pub message: String,
     /// The trading state after it.

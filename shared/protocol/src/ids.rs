@@ -102,7 +102,7 @@ text_id!(
     IntentId, 36, "intent id", "1 to 36 of A-Z a-z 0-9 - _", word
 );
 text_id!(
-    /// The `orderLinkId` that the guard gives each order: ours, unique across restarts.
+    /// The `orderLinkId` of an order: ours, derived from its intent, unique across restarts.
     OrderLinkId, 36, "order link id", "1 to 36 of A-Z a-z 0-9 - _", word
 );
 text_id!(
@@ -117,6 +117,40 @@ text_id!(
     /// Which account a state belongs to: a digest of the key, never the key.
     AccountId, 64, "account id", "1 to 64 of A-Z a-z 0-9 - _", word
 );
+
+/// Link ids of orders that the guard has approved begin so.
+const OF_INTENT: &str = "pg-";
+/// Link ids of orders that the gateway makes by itself (a flatten's, an exit's before it ever met
+/// the guard) begin so.
+const OF_GATEWAY: &str = "px-";
+
+impl OrderLinkId {
+    /// The link id of an intent's order. The same intent of the same history (`lineage`) always has
+    /// the same one: a second send would be refused by the venue, whatever was forgotten here.
+    pub fn of_intent(lineage: &str, intent: IntentId) -> Result<Self, IdError> {
+        Self::digest(OF_INTENT, &[lineage, "/", intent.as_str()])
+    }
+
+    /// The link id of an order that the gateway makes by itself, from a name that is its alone.
+    pub fn of_gateway(name: &str) -> Result<Self, IdError> {
+        Self::digest(OF_GATEWAY, &[name])
+    }
+
+    /// Whether this harness gave it.
+    pub fn is_ours(&self) -> bool {
+        self.as_str().starts_with(OF_INTENT) || self.as_str().starts_with(OF_GATEWAY)
+    }
+
+    /// Prefix and FNV-1a of 128 bits (<http://www.isthe.com/chongo/tech/comp/fnv/>), 35 characters.
+    fn digest(prefix: &str, parts: &[&str]) -> Result<Self, IdError> {
+        let mut hash: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+        for byte in parts.iter().flat_map(|part| part.bytes()) {
+            hash ^= u128::from(byte);
+            hash = hash.wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
+        }
+        Self::new(&format!("{prefix}{hash:032x}"))
+    }
+}
 
 macro_rules! number_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
@@ -154,5 +188,23 @@ pub struct SessionId(pub u64);
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "s-{:04}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_intent_has_one_link_id_in_each_history() {
+        let intent = |name: &str| IntentId::new(name).unwrap();
+        let link = |lineage: &str, name: &str| OrderLinkId::of_intent(lineage, intent(name)).unwrap();
+        assert_eq!(link("mabc", "i-1"), link("mabc", "i-1"));
+        assert_ne!(link("mabc", "i-1"), link("mabc", "i-2"));
+        assert_ne!(link("mabc", "i-1"), link("mabd", "i-1"));
+        let longest = "i".repeat(36);
+        assert_eq!(link("zzzzzzzzzzzzz", &longest).as_str().len(), 35);
+        assert!(link("m", "i").is_ours() && OrderLinkId::of_gateway("flat-1").unwrap().is_ours());
+        assert!(!OrderLinkId::new("somebody-s").unwrap().is_ours());
     }
 }

@@ -4,8 +4,8 @@ use money::{Amount, Price, Qty, Ratio};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BootMs, Context, Generation, Mode, OrderId, Process, SessionId, Severity, Side, Symbol, Tag,
-    VenueMs,
+    BootMs, CommandId, Context, Generation, Mode, OrderId, Process, SessionId, Severity, Side,
+    Symbol, Tag, VenueMs,
 };
 
 /// The version of these shapes.
@@ -84,13 +84,29 @@ pub struct RiskStatus {
     pub opening_orders: u32,
     /// Approvals whose outcome nobody knows.
     pub unresolved: u32,
-    /// Commands the gateway has not confirmed.
-    pub commands: Vec<String>,
+    /// Commands that the venue has not confirmed, and the last few that it has; oldest first.
+    pub commands: Vec<CommandStatus>,
     /// Whether the last write of the state succeeded; if not, why.
     pub state_fault: Option<String>,
     /// Alerts the alert-forwarder has not taken yet.
     pub alerts_waiting: u32,
 }
+
+/// A command of the guard to the gateway: cancel opening orders, or go flat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandStatus {
+    /// Which.
+    pub command_id: CommandId,
+    /// What it is, in a few words.
+    pub what: String,
+    /// Since when it is under way; when it was confirmed once it is done. Venue time.
+    pub since: VenueMs,
+    /// How far it is, what is in its way, or what was done.
+    pub progress: Option<String>,
+    /// Whether a fresh read of the venue has confirmed it.
+    pub done: bool,
+}
+
 
 /// One condition that blocks entries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! What a step brings about.
 
-use protocol::guard::{Command, VerbDone};
-use protocol::{Alert, Context, Decision, Process, Severity, Tag, VenueMs};
+use protocol::guard::{Command, Stands, VerbDone};
+use protocol::{Alert, Approval, Context, Decision, Process, Severity, Tag, VenueMs};
 use serde::{Deserialize, Serialize};
 
 /// What one step brings about. The caller journals the input first, then acts.
@@ -11,6 +11,10 @@ pub struct Effects {
     pub decision: Option<Decision>,
     /// The answer to an operator's word.
     pub verb: Option<VerbDone>,
+    /// The answer to a look-up.
+    pub stands: Option<Stands>,
+    /// The answer to an exit that went alone: what it is followed as; `None` if it is over.
+    pub exit: Option<Approval>,
     /// What is to be logged, oldest first; those with [`Event::alert`] are also in the outbox.
     pub events: Vec<Event>,
     /// What is to be sent to the gateway now. Kept in the state and repeated until done.

@@ -60,6 +60,7 @@ impl Engine {
             trips: std::collections::BTreeMap::new(),
             refusals_told: std::collections::BTreeMap::new(),
             commands: std::collections::BTreeMap::new(),
+            commands_done: std::collections::VecDeque::new(),
             outbox: std::collections::VecDeque::new(),
             ingested: Ingested::default(),
             venue: VenueView {
@@ -105,6 +106,7 @@ impl Engine {
             InputKind::AuthorizeAmend(amend) => self.authorize_amend(amend, &mut effects),
             InputKind::Outcome(report) => self.outcome(report, &mut effects),
             InputKind::Lookup(lookup) => self.lookup(lookup, &mut effects),
+            InputKind::ExitAlone(report) => self.exit_alone(report, &mut effects),
             InputKind::Observe(observe) => self.observe(observe, &mut effects),
             InputKind::CommandResult(result) => self.command_result(result, &mut effects),
             InputKind::Operator(word) => self.operate(word, &mut effects),
@@ -170,6 +172,7 @@ impl Engine {
             closed_since: since(state.ingested.rows_until.or(state.ingested.closed_until)),
             banned_until: state.venue.banned_until,
             state: self.trading_state(),
+            lineage: state.lineage.clone(),
         }
     }
 
@@ -183,6 +186,7 @@ impl Engine {
             .map(|(id, command)| Command {
                 command_id: *id,
                 what: command.what.clone(),
+                explicit: command.explicit,
             })
     }
 

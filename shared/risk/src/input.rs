@@ -1,6 +1,6 @@
 //! What the engine is told. This is what the journal records, one input a record.
 
-use protocol::guard::{CommandResult, Observe, OperatorVerb, OutcomeReport};
+use protocol::guard::{CommandResult, ExitReport, Observe, OperatorVerb, OutcomeReport};
 use protocol::order::{Amend, Lookup};
 use protocol::{AccountId, Generation, Intent, Mode, Stamp};
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,8 @@ pub enum InputKind {
     Outcome(OutcomeReport),
     /// What a look-up of an unresolved approval found.
     Lookup(Lookup),
+    /// An exit went while the guard was silent.
+    ExitAlone(ExitReport),
     /// Something seen at the venue.
     Observe(Observe),
     /// How a command went.

@@ -1,9 +1,7 @@
-//! The names the guard gives: lineages, order link ids, event ids.
+//! The names the guard gives: lineages and event ids. Link ids are derived from intents:
+//! [`OrderLinkId::of_intent`](protocol::OrderLinkId::of_intent).
 
-use protocol::{ApprovalId, OrderLinkId, VenueMs};
-
-/// The prefix of link ids that the guard gives.
-pub(crate) const GUARD_PREFIX: &str = "pg-";
+use protocol::VenueMs;
 
 const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
@@ -29,33 +27,15 @@ pub(crate) fn lineage(at: VenueMs) -> String {
     base36(at.0.unsigned_abs())
 }
 
-/// The link id of an approval: `pg-<lineage>-<count>`, at most 3 + 13 + 1 + 13 characters.
-pub(crate) fn link_id(lineage: &str, approval: ApprovalId) -> Option<OrderLinkId> {
-    OrderLinkId::new(&format!("{GUARD_PREFIX}{lineage}-{}", base36(approval.0))).ok()
-}
-
-/// The approval that a link id of this lineage was given to.
-pub(crate) fn approval_of(lineage: &str, link: &OrderLinkId) -> Option<ApprovalId> {
-    let count = link
-        .as_str()
-        .strip_prefix(GUARD_PREFIX)?
-        .strip_prefix(lineage)?
-        .strip_prefix('-')?;
-    u64::from_str_radix(count, 36).ok().map(ApprovalId)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn link_ids_lead_back_to_their_approval() {
-        let lineage = lineage(VenueMs(1_763_980_000_123));
-        for n in [0, 1, 35, 36, 1_000_000, u64::MAX] {
-            let link = link_id(&lineage, ApprovalId(n)).unwrap();
-            assert_eq!(approval_of(&lineage, &link), Some(ApprovalId(n)), "{link}");
+    fn numbers_in_base_36() {
+        let table = [(0, "0"), (35, "z"), (36, "10"), (u64::MAX, "3w5e11264sgsf")];
+        for (number, text) in table {
+            assert_eq!(base36(number), text);
         }
-        let foreign = OrderLinkId::new("pg-other-1").unwrap();
-        assert_eq!(approval_of(&lineage, &foreign), None);
     }
 }

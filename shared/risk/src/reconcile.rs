@@ -331,16 +331,8 @@ impl Engine {
         _begun: VenueMs,
         effects: &mut Effects,
     ) {
-        let lineage = self.state.lineage.clone();
-        // Ours is what was approved and is not over for good; an order that was given up as never
-        // arrived and turns up all the same is nobody's.
-        let ours = |order: &Order| {
-            let link = order.link_id.as_ref();
-            let approval = link.and_then(|link| crate::names::approval_of(&lineage, link));
-            approval.is_some_and(|id| {
-                self.state.reservations.contains_key(&id) || self.state.book.over.contains(&id)
-            })
-        };
+        // An order that was given up as never arrived and turns up all the same is nobody's.
+        let ours = |order: &Order| order.link_id.is_some_and(|link| self.is_ours(&link));
         let foreign = all
             .iter()
             .filter(|order| !order.only_reduces() && !ours(order))

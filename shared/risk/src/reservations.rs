@@ -9,7 +9,7 @@
 //! Until it is gone it reserves its whole exposure and, if it opens, a slot of the session.
 
 use money::Qty;
-use protocol::guard::OutcomeReport;
+use protocol::guard::{ExitReport, OutcomeReport, Stands};
 use protocol::order::Lookup;
 use protocol::venue::{Order, OrderStatus};
 use protocol::{
@@ -19,7 +19,6 @@ use protocol::{
 
 use crate::Engine;
 use crate::effects::Effects;
-use crate::names;
 use crate::state::{Reservation, Stage};
 
 /// How long an approval may be used.
@@ -29,7 +28,7 @@ pub(crate) const APPROVAL_TTL_MS: u64 = 1_000;
 const SILENCE_MS: u64 = 15_000;
 
 /// Orders that are over and still known as ours.
-const OVER_MOST: usize = 1_024;
+const ENDED_MOST: usize = 1_024;
 
 /// Fills of unknown orders that are remembered until their order is known.
 const ORPHANS_MOST: usize = 256;
@@ -74,7 +73,7 @@ impl Engine {
         let state = &mut self.state;
         state.given.approvals = state.given.approvals.saturating_add(1);
         let approval_id = ApprovalId(state.given.approvals);
-        let link_id = names::link_id(&state.lineage, approval_id)?;
+        let link_id = OrderLinkId::of_intent(&state.lineage, intent.intent_id).ok()?;
         let approval = Approval {
             approval_id,
             link_id,
@@ -149,20 +148,32 @@ impl Engine {
                 self.update_intent(&intent_id, report.outcome.clone());
             }
             Outcome::Rejected { .. } | Outcome::NotSent { .. } => {
-                self.release(report.approval_id);
-                self.update_intent(&intent_id, report.outcome.clone());
+                // What the venue has shown is there, whatever a late report says.
+                if reservation.has_no_outcome() {
+                    self.release(report.approval_id);
+                    self.update_intent(&intent_id, report.outcome.clone());
+                }
             }
             Outcome::Ambiguous { why } => self.doubt(report.approval_id, why, effects),
             Outcome::Pending | Outcome::Denied(_) => {}
         }
     }
 
-    /// What a look-up of open orders and history found.
+    /// What a look-up found.
     pub(crate) fn lookup(&mut self, lookup: &Lookup, effects: &mut Effects) {
         effects.must_be_durable = true;
-        if let Some(order) = &lookup.found {
-            return self.order_news(order, effects);
+        match &lookup.found {
+            Some(order) => self.order_news(order, effects),
+            None => self.found_nothing(lookup, effects),
         }
+        let reservation = self.state.reservations.get(&lookup.approval_id);
+        effects.stands = Some(Stands {
+            approval_id: lookup.approval_id,
+            unresolved: lookup.found.is_none() && reservation.is_some_and(Reservation::rests),
+        });
+    }
+
+    fn found_nothing(&mut self, lookup: &Lookup, effects: &mut Effects) {
         let limits = &self.state.limits;
         let (window, skew, lag) = (
             limits.recv_window_ms,
@@ -189,6 +200,41 @@ impl Engine {
             }
             Some(_) => {}
         }
+    }
+
+    /// An exit went while the guard was silent: it is followed from here on like any other order,
+    /// and its intent is remembered.
+    pub(crate) fn exit_alone(&mut self, report: &ExitReport, effects: &mut Effects) {
+        effects.must_be_durable = true;
+        let intent = &report.intent;
+        let over = self.state.book.ended.contains(&report.link_id);
+        if over || !intent.reduce_only {
+            return;
+        }
+        let all = self.state.reservations.iter();
+        let known = all
+            .filter(|(_, r)| r.approval.link_id == report.link_id)
+            .map(|(_, r)| r.approval.clone())
+            .next();
+        let Some(approval) = known.or_else(|| self.take_over(report)) else {
+            return;
+        };
+        let outcome = OutcomeReport {
+            approval_id: approval.approval_id,
+            outcome: report.outcome.clone(),
+            signed_at: report.signed_at,
+        };
+        self.outcome(&outcome, effects);
+        effects.exit = Some(approval);
+    }
+
+    fn take_over(&mut self, report: &ExitReport) -> Option<Approval> {
+        let approval = self.grant(&report.intent, false)?;
+        let reservation = self.state.reservations.get_mut(&approval.approval_id)?;
+        reservation.approval.link_id = report.link_id;
+        let approval = reservation.approval.clone();
+        self.remember(&report.intent, Some(report.link_id), Outcome::Pending);
+        Some(approval)
     }
 
     /// Two look-ups that count have found nothing: nothing is there, or it is long over.
@@ -313,8 +359,16 @@ impl Engine {
         waiting.map(move |reservation| reservation.granted_elapsed.saturating_add(late))
     }
 
-    /// The gateway is gone: what it did not report may or may not have been sent.
+    /// The gateway is gone: what it did not report may or may not have been sent. It was signed
+    /// before now, or while its approval could still be used.
     pub(crate) fn doubt_unreported(&mut self, effects: &mut Effects) {
+        let now = self.state.clock.venue;
+        for reservation in self.state.reservations.values_mut() {
+            if reservation.has_no_outcome() && reservation.signed.is_none() {
+                let unused = reservation.granted.after(APPROVAL_TTL_MS);
+                reservation.signed = Some(now.max(unused));
+            }
+        }
         let unreported: Vec<ApprovalId> = self
             .state
             .reservations
@@ -338,17 +392,19 @@ impl Engine {
             .map(|(id, _)| *id)
             .collect();
         for id in settled {
-            self.state.reservations.remove(&id);
-            self.note_over(id);
+            self.end(id);
         }
     }
 
-    /// Remembers that an approval's order is over: a read begun before may still show it.
-    fn note_over(&mut self, id: ApprovalId) {
-        let over = &mut self.state.book.over;
-        over.insert(id);
-        while over.len() > OVER_MOST {
-            over.pop_first();
+    /// Lets a reservation go whose order is over, and remembers its link id: a read begun before
+    /// may still show the order.
+    fn end(&mut self, id: ApprovalId) {
+        if let Some(reservation) = self.state.reservations.remove(&id) {
+            let ended = &mut self.state.book.ended;
+            ended.push_back(reservation.approval.link_id);
+            while ended.len() > ENDED_MOST {
+                ended.pop_front();
+            }
         }
     }
 
@@ -358,14 +414,17 @@ impl Engine {
     }
 
     fn approval_of(&self, link: Option<&OrderLinkId>, order: &OrderId) -> Option<ApprovalId> {
-        let by_link = link.and_then(|link| names::approval_of(&self.state.lineage, link));
+        let all = || self.state.reservations.iter();
+        let by_link = link.and_then(|link| all().find(|(_, r)| r.approval.link_id == *link));
         by_link
-            .filter(|id| self.state.reservations.contains_key(id))
-            .or_else(|| {
-                let mut all = self.state.reservations.iter();
-                all.find(|(_, r)| r.order_id.as_ref() == Some(order))
-                    .map(|(id, _)| *id)
-            })
+            .or_else(|| all().find(|(_, r)| r.order_id.as_ref() == Some(order)))
+            .map(|(id, _)| *id)
+    }
+
+    /// Whether an order of this link id was approved and is not given up as never arrived.
+    pub(crate) fn is_ours(&self, link: &OrderLinkId) -> bool {
+        let mut all = self.state.reservations.values();
+        all.any(|r| r.approval.link_id == *link) || self.state.book.ended.contains(link)
     }
 
     fn doubt(&mut self, id: ApprovalId, why: &str, effects: &mut Effects) {
@@ -452,8 +511,7 @@ impl Engine {
             };
         }
         if matches!(reservation.stage, Stage::Over { .. }) && reservation.outstanding().is_zero() {
-            self.state.reservations.remove(&id);
-            self.note_over(id);
+            self.end(id);
         }
     }
 

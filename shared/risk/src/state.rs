@@ -74,6 +74,8 @@ pub struct State {
     pub refusals_told: BTreeMap<Tag, BTreeMap<Symbol, u64>>,
     /// Commands the gateway has not confirmed.
     pub commands: BTreeMap<CommandId, PendingCommand>,
+    /// The last commands that were confirmed, oldest first.
+    pub commands_done: VecDeque<CommandDone>,
     /// Alerts the alert-forwarder has not taken, oldest first.
     pub outbox: VecDeque<Event>,
     /// What has been counted already.
@@ -218,8 +220,8 @@ pub struct Book {
     pub disagreeing: BTreeMap<Symbol, VenueMs>,
     /// What has been told to be different and was not acknowledged, by what it is about.
     pub differences: BTreeMap<String, Difference>,
-    /// The newest approvals whose orders are over: a late read may still show them.
-    pub over: BTreeSet<ApprovalId>,
+    /// Link ids of the newest orders that are over, oldest first: a late read may still show them.
+    pub ended: VecDeque<OrderLinkId>,
     /// Legs of hedge mode that the operator has acknowledged.
     pub acknowledged_legs: Vec<Position>,
     /// Fills of orders whose approval is not known yet.
@@ -364,6 +366,19 @@ pub struct PendingCommand {
     pub since: VenueMs,
     /// What was in the way last.
     pub obstacle: Option<String>,
+}
+
+/// A command that a fresh read of the venue has confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandDone {
+    /// Which.
+    pub id: CommandId,
+    /// What.
+    pub what: CommandKind,
+    /// When, venue time.
+    pub at: VenueMs,
+    /// What was done.
+    pub message: String,
 }
 
 /// What has been counted already, so that a repeat is not counted again.

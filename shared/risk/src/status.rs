@@ -41,17 +41,7 @@ pub(crate) fn status(engine: &Engine, now: Clock) -> RiskStatus {
                 .filter(|r| r.has_no_outcome())
                 .count(),
         ),
-        commands: state
-            .commands
-            .values()
-            .map(|pending| {
-                let obstacle = pending
-                    .obstacle
-                    .as_ref()
-                    .map_or(String::new(), |o| format!(" ({o})"));
-                format!("{}{obstacle}", commands::in_words(&pending.what))
-            })
-            .collect(),
+        commands: commands::status(state),
         state_fault: state.store_fault.clone(),
         alerts_waiting: count(state.outbox.len()),
     }

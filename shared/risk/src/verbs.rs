@@ -1,7 +1,7 @@
 //! The operator's words.
 
 use protocol::guard::{CommandKind, OperatorVerb, ResetTarget, Verb, VerbDone};
-use protocol::{Context, Tag};
+use protocol::{CommandId, Context, Symbol, Tag};
 
 use crate::effects::Effects;
 use crate::{Engine, trips};
@@ -11,22 +11,19 @@ impl Engine {
     pub(crate) fn operate(&mut self, word: &OperatorVerb, effects: &mut Effects) {
         effects.must_be_durable = true;
         let by = &word.by;
+        let mut command = None;
         let message = match &word.verb {
-            Verb::Halt { flatten } => self.halt(by, *flatten, effects),
+            Verb::Halt { flatten } => {
+                let (message, id) = self.halt(by, *flatten, effects);
+                command = Some(id);
+                message
+            }
             Verb::Freeze => self.freeze(by, effects),
             Verb::Resume => self.resume_trading(by, effects),
             Verb::Flatten { symbol } => {
-                let max_slippage = self.state.limits.flatten_max_slippage;
-                self.command(
-                    CommandKind::Flatten {
-                        symbol: *symbol,
-                        max_slippage,
-                    },
-                    true,
-                    effects,
-                );
+                command = Some(self.flatten(*symbol, effects));
                 self.say(by, "going flat", effects);
-                "going flat; perpsctl status shows when the venue has confirmed it".to_owned()
+                "going flat, no entries until the venue has confirmed it".to_owned()
             }
             Verb::Reset { what } => self.reset(by, *what, effects),
             Verb::SessionNew => self.new_session(effects),
@@ -35,6 +32,7 @@ impl Engine {
             Verb::StateReset => self.reset_state(by, effects),
         };
         effects.verb = Some(VerbDone {
+            command,
             message,
             state: self.trading_state(),
         });
@@ -54,20 +52,23 @@ impl Engine {
         }
     }
 
-    fn halt(&mut self, by: &str, flatten: bool, effects: &mut Effects) -> String {
+    /// An operator's own flatten, which even a freeze lets through.
+    fn flatten(&mut self, symbol: Option<Symbol>, effects: &mut Effects) -> CommandId {
+        let max_slippage = self.state.limits.flatten_max_slippage;
+        let what = CommandKind::Flatten {
+            symbol,
+            max_slippage,
+        };
+        self.command(what, true, effects)
+    }
+
+    fn halt(&mut self, by: &str, flatten: bool, effects: &mut Effects) -> (String, CommandId) {
         let now = self.state.clock.venue;
         self.state.halted.get_or_insert(now);
-        self.command(CommandKind::CancelOpeners { symbol: None }, false, effects);
+        let mut command =
+            self.command(CommandKind::CancelOpeners { symbol: None }, false, effects);
         if flatten {
-            let max_slippage = self.state.limits.flatten_max_slippage;
-            self.command(
-                CommandKind::Flatten {
-                    symbol: None,
-                    max_slippage,
-                },
-                true,
-                effects,
-            );
+            command = self.flatten(None, effects);
         }
         let what = if flatten {
             "halted, going flat"
@@ -75,9 +76,10 @@ impl Engine {
             "halted"
         };
         self.say(by, what, effects);
-        format!(
+        let message = format!(
             "{what}: no entries, resting opening orders are being cancelled, stops stay; perpsctl resume ends it"
-        )
+        );
+        (message, command)
     }
 
     fn freeze(&mut self, by: &str, effects: &mut Effects) -> String {

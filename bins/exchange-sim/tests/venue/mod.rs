@@ -194,6 +194,7 @@ fn client(sim: &Sim) -> (Reader, Trader) {
 /// A market order for 2 with brackets around 100.
 pub(crate) fn buy(link: &str) -> NewOrder {
     NewOrder {
+        position_index: 0,
         symbol: Symbol::new("SOLUSDT").unwrap(),
         side: Side::Buy,
         order_type: OrderType::Market,

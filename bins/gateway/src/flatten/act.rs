@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use daemon::clock::boot_now;
 use money::{Price, Ratio};
-use protocol::guard::Observation;
+use protocol::guard::{CommandResult, Observation};
 use protocol::venue::{Instrument, Order, Position};
-use protocol::{CommandId, Outcome, Symbol};
+use protocol::{BootMs, CommandId, Outcome, Side, Symbol};
 use tokio::time::sleep;
 
-use super::plan::{Confirmation, Scene, Step, step};
+use super::plan::{Confirmation, Reduction, Round, Scene, Tries, round};
 use crate::guard::Reducing;
 use crate::hands::Hands;
 use crate::openers;
@@ -35,74 +35,218 @@ pub struct Task {
     pub max_slippage: Ratio,
     /// How late the venue may show what happened.
     pub lag_ms: u64,
+    /// An operator's own word, which even a freeze lets through.
+    pub explicit: bool,
 }
 
+/// What one round read.
 struct Seen {
     positions: Vec<Position>,
     orders: Vec<Order>,
-    instruments: BTreeMap<Symbol, Instrument>,
     marks: BTreeMap<Symbol, Price>,
+    /// What could not be read of a single symbol.
+    trouble: Option<String>,
+}
+
+/// One flatten on its way.
+struct Flatten<'a> {
+    hands: &'a Hands,
+    task: Task,
+    instruments: BTreeMap<Symbol, Instrument>,
+    tries: Tries,
+    cancels: usize,
+    reductions: usize,
+    /// What was in the way last.
+    obstacle: Option<String>,
+    told: String,
 }
 
 /// Goes flat. What was done, or what is in the way.
 pub async fn flatten(hands: &Hands, task: Task) -> Result<String, String> {
+    let mut way = Flatten {
+        hands,
+        task,
+        instruments: BTreeMap::new(),
+        tries: Tries::default(),
+        cancels: 0,
+        reductions: 0,
+        obstacle: None,
+        told: String::new(),
+    };
     let mut certain = Confirmation::default();
-    let mut instruments = BTreeMap::new();
-    let (mut cancels, mut reductions) = (0_usize, 0_usize);
-    let mut last = "rounds used up".to_owned();
-    for round in 0..ROUNDS {
-        if round > 0 {
+    for n in 0..ROUNDS {
+        if n > 0 {
             sleep(PAUSE).await;
         }
+        if !task.explicit && hands.guard.leave().frozen() {
+            return Err("frozen by the operator; it goes on after perpsctl resume".to_owned());
+        }
         let begun = boot_now();
-        let seen = match look(hands, &task, std::mem::take(&mut instruments)).await {
+        let seen = match way.look().await {
             Ok(seen) => seen,
             Err(fault) => {
-                last = format!("the venue cannot be read: {fault}");
+                way.obstacle = Some(format!("the venue cannot be read: {fault}"));
+                way.tell("reading the venue");
                 continue;
             }
         };
-        let next = step(&Scene {
-            symbol: task.symbol,
+        let next = way.plan(&seen);
+        if certain.take(next.is_flat(), begun, task.lag_ms.max(CONFIRM_LEAST_MS)) {
+            return Ok(format!("flat: {}", way.sent()));
+        }
+        way.say_where(&seen, &next);
+        way.act(next, &seen, begun).await;
+    }
+    let last = way.obstacle.unwrap_or_else(|| way.told.clone());
+    Err(format!("not flat yet: {last}"))
+}
+
+impl Flatten<'_> {
+    fn plan(&self, seen: &Seen) -> Round {
+        let scene = Scene {
+            symbol: self.task.symbol,
             positions: &seen.positions,
             orders: &seen.orders,
-            instruments: &seen.instruments,
+            instruments: &self.instruments,
             marks: &seen.marks,
-            max_slippage: task.max_slippage,
-        });
-        if certain.take(&next, begun, task.lag_ms.max(CONFIRM_LEAST_MS)) {
-            return Ok(format!(
-                "flat: {cancels} cancels, {reductions} closing orders"
-            ));
-        }
-        match next {
-            Step::Flat => {}
-            Step::Stuck(why) => last = why,
-            Step::Cancel(orders) => {
-                cancels = cancels.saturating_add(orders.len());
-                if let Err(why) = openers::send_all(hands, &orders).await {
-                    last = why;
-                }
-            }
-            Step::Reduce(reductions_due) => {
-                for (n, reduction) in reductions_due.iter().enumerate() {
-                    // A name of its own for each order of each round, across restarts too.
-                    let name = format!("flat-{}-{}-{n}", task.command_id, begun.0);
-                    match Reducing::flatten(reduction, &seen.positions, &seen.orders, &name) {
-                        Ok(permit) => {
-                            reductions = reductions.saturating_add(1);
-                            if let Some(why) = trouble(send_reducing(hands, permit, None).await) {
-                                last = format!("{}: {why}", reduction.symbol);
-                            }
-                        }
-                        Err(why) => last = why,
-                    }
-                }
-            }
-        }
-        instruments = seen.instruments;
+            max_slippage: self.task.max_slippage,
+        };
+        round(&scene, &self.tries)
     }
-    Err(format!("not flat yet: {last}"))
+
+    async fn act(&mut self, next: Round, seen: &Seen, begun: BootMs) {
+        self.obstacle.clone_from(&seen.trouble);
+        if let Some(why) = next.stuck.into_iter().next() {
+            self.obstacle = Some(why);
+        }
+        if !next.cancel.is_empty() {
+            self.cancels = self.cancels.saturating_add(next.cancel.len());
+            self.tries.note(&next.cancel);
+            if let Err(why) = openers::send_all(self.hands, &next.cancel).await {
+                self.obstacle = Some(why);
+            }
+        }
+        // An order that will not go must not count as one that closes the position already.
+        let heeded: Vec<Order> = seen
+            .orders
+            .iter()
+            .filter(|order| !self.tries.stubborn(order))
+            .cloned()
+            .collect();
+        for (n, reduction) in next.reduce.iter().enumerate() {
+            // A name of its own for each order of each round, across restarts too.
+            let name = format!("flat-{}-{}-{n}", self.task.command_id, begun.0);
+            if let Err(why) = self.reduce(reduction, seen, &heeded, &name).await {
+                self.obstacle = Some(format!("{}: {why}", reduction.symbol));
+            }
+        }
+    }
+
+    async fn reduce(
+        &mut self,
+        reduction: &Reduction,
+        seen: &Seen,
+        orders: &[Order],
+        name: &str,
+    ) -> Result<(), String> {
+        let permit = Reducing::flatten(reduction, &seen.positions, orders, name)?;
+        self.reductions = self.reductions.saturating_add(1);
+        let (outcome, _) = send_reducing(self.hands, permit, None).await;
+        trouble(outcome).map_or(Ok(()), Err)
+    }
+
+    /// Tells the guard how far it is, if that has changed.
+    fn say_where(&mut self, seen: &Seen, next: &Round) {
+        let asked = |symbol: Symbol| self.task.symbol.is_none_or(|only| only == symbol);
+        let held: Vec<String> = seen
+            .positions
+            .iter()
+            .filter(|p| asked(p.symbol) && !p.size.is_zero())
+            .map(|p| {
+                let side = p.side.map_or("?", Side::position_word);
+                format!("{side} {} {}", p.size, p.symbol)
+            })
+            .collect();
+        let mut left = Vec::new();
+        if !next.cancel.is_empty() {
+            left.push(format!("{} orders to cancel", next.cancel.len()));
+        }
+        if !held.is_empty() {
+            left.push(format!("still open: {}", held.join(", ")));
+        }
+        if left.is_empty() {
+            self.tell("flat by one read, to be confirmed by another");
+        } else {
+            self.tell(&left.join("; "));
+        }
+    }
+
+    fn tell(&mut self, what: &str) {
+        let mut text = format!("{what} ({})", self.sent());
+        if let Some(obstacle) = &self.obstacle {
+            text = format!("{text}; in the way: {obstacle}");
+        }
+        if text != self.told {
+            self.told.clone_from(&text);
+            self.hands.guard.command_result(CommandResult {
+                command_id: self.task.command_id,
+                done: false,
+                message: text,
+            });
+        }
+    }
+
+    fn sent(&self) -> String {
+        let (cancels, reductions) = (self.cancels, self.reductions);
+        format!("{cancels} cancels, {reductions} closing orders")
+    }
+
+    /// Reads everything a round needs, and tells the owner what it saw.
+    async fn look(&mut self) -> Result<Seen, Fault> {
+        let hands = self.hands;
+        let begun = hands.venue.begun();
+        let orders = hands.venue.open_orders_now().await?;
+        hands.seen(begun, Observation::OpenOrders(orders.clone()));
+        let begun = hands.venue.begun();
+        let positions = hands.venue.positions_now().await?;
+        hands.seen(begun, Observation::Positions(positions.clone()));
+        let symbols: BTreeSet<Symbol> = positions
+            .iter()
+            .filter(|p| !p.size.is_zero())
+            .map(|p| p.symbol)
+            .filter(|symbol| self.task.symbol.is_none_or(|only| only == *symbol))
+            .collect();
+        let mut seen = Seen {
+            positions,
+            orders,
+            marks: BTreeMap::new(),
+            trouble: None,
+        };
+        for symbol in symbols {
+            if let Err(fault) = self.look_at(symbol, &mut seen.marks).await {
+                seen.trouble = Some(format!("{symbol}: {fault}"));
+            }
+        }
+        Ok(seen)
+    }
+
+    async fn look_at(
+        &mut self,
+        symbol: Symbol,
+        marks: &mut BTreeMap<Symbol, Price>,
+    ) -> Result<(), Fault> {
+        let venue = &self.hands.venue;
+        if let std::collections::btree_map::Entry::Vacant(place) = self.instruments.entry(symbol)
+            && let Some(instrument) = venue.instrument(symbol).await?
+        {
+            place.insert(instrument);
+        }
+        let begun = venue.begun();
+        let ticker = venue.ticker_now(symbol).await?;
+        marks.insert(symbol, ticker.mark);
+        self.hands.seen(begun, Observation::Tickers(vec![ticker]));
+        Ok(())
+    }
 }
 
 fn trouble(outcome: Outcome) -> Option<String> {
@@ -112,43 +256,4 @@ fn trouble(outcome: Outcome) -> Option<String> {
         Outcome::NotSent { why } | Outcome::Ambiguous { why } => Some(why),
         Outcome::Denied(denial) => Some(denial.message),
     }
-}
-
-/// Reads everything a round needs, and tells the owner what it saw.
-async fn look(
-    hands: &Hands,
-    task: &Task,
-    mut instruments: BTreeMap<Symbol, Instrument>,
-) -> Result<Seen, Fault> {
-    let begun = hands.venue.begun();
-    let orders = hands.venue.open_orders_now().await?;
-    hands.seen(begun, Observation::OpenOrders(orders.clone()));
-    let begun = hands.venue.begun();
-    let positions = hands.venue.positions_now().await?;
-    hands.seen(begun, Observation::Positions(positions.clone()));
-    let open = positions
-        .iter()
-        .filter(|p| !p.size.is_zero())
-        .map(|p| p.symbol);
-    let symbols: BTreeSet<Symbol> = open
-        .filter(|symbol| task.symbol.is_none_or(|only| only == *symbol))
-        .collect();
-    let mut marks = BTreeMap::new();
-    for symbol in symbols {
-        if let std::collections::btree_map::Entry::Vacant(place) = instruments.entry(symbol)
-            && let Some(instrument) = hands.venue.instrument(symbol).await?
-        {
-            place.insert(instrument);
-        }
-        let begun = hands.venue.begun();
-        let ticker = hands.venue.ticker_now(symbol).await?;
-        marks.insert(symbol, ticker.mark);
-        hands.seen(begun, Observation::Tickers(vec![ticker]));
-    }
-    Ok(Seen {
-        positions,
-        orders,
-        instruments,
-        marks,
-    })
 }

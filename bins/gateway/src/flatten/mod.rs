@@ -4,4 +4,4 @@ mod act;
 mod plan;
 
 pub use act::{Task, flatten};
-pub use plan::{Confirmation, Reduction, Scene, Step, is_stop, step};
+pub use plan::{Confirmation, Reduction, Round, Scene, Tries, is_stop, round};

@@ -1,19 +1,24 @@
 //! What the next round of a flatten has to do. Pure.
 //!
 //! ```text
-//!  read all -> orders rest?      cancel them          -+
-//!           -> position open?    reduce it, IOC        +-> read all again
-//!           -> stops left?       cancel them          -+
-//!           -> nothing, twice, apart by the venue's lag: flat
+//!  read all -> for each symbol:
+//!              orders rest?     cancel them        -+
+//!              position open?   reduce it, IOC      +-> read all again
+//!              stops left?      cancel them        -+
+//!           -> nothing anywhere, twice, apart by the venue's lag: flat
 //! ```
-//! The plan has no memory beyond the last flat read: every round starts from what the venue says
-//! now, so a late fill or a partial fill is simply found and closed in the next round.
+//! Each symbol goes its own way: one that cannot be closed holds up no other. The plan remembers
+//! only when it last saw flat, and how often a cancel was in vain: every round starts from what the
+//! venue says now, so a late or partial fill is simply found and closed in the next round.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use money::{Price, Qty, Ratio, Rounding};
 use protocol::venue::{Instrument, Order, OrderStatus, Position};
-use protocol::{BootMs, Side, Symbol};
+use protocol::{BootMs, OrderId, Side, Symbol};
+
+/// Cancels of one order after which its symbol's position is closed beside it.
+const CANCELS_IN_VAIN: u32 = 4;
 
 /// What the venue says at the start of a round.
 #[derive(Debug)]
@@ -26,7 +31,7 @@ pub struct Scene<'a> {
     pub orders: &'a [Order],
     /// Steps of each instrument.
     pub instruments: &'a BTreeMap<Symbol, Instrument>,
-    /// Mark prices just read.
+    /// Mark prices just read; the position's own where one is missing.
     pub marks: &'a BTreeMap<Symbol, Price>,
     /// How far from the mark an order may fill.
     pub max_slippage: Ratio,
@@ -43,54 +48,85 @@ pub struct Reduction {
     pub qty: Qty,
     /// The worst price at which it may fill.
     pub limit: Price,
+    /// 0 one-way; 1 and 2 the legs of hedge mode.
+    pub index: u8,
 }
 
-/// What a round does.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Cancel these orders, then read again.
-    Cancel(Vec<Order>),
-    /// Send these, then read again.
-    Reduce(Vec<Reduction>),
-    /// Nothing is left of it, by this read.
-    Flat,
-    /// It cannot go on, and why; the guard repeats the command.
-    Stuck(String),
+/// What a round does. Nothing at all: flat, by this read.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Round {
+    /// Orders to cancel.
+    pub cancel: Vec<Order>,
+    /// Orders to send.
+    pub reduce: Vec<Reduction>,
+    /// What cannot be closed now, and why.
+    pub stuck: Vec<String>,
 }
 
-/// The step that this scene calls for.
-pub fn step(scene: &Scene<'_>) -> Step {
-    let ours = |symbol: Symbol| scene.symbol.is_none_or(|only| only == symbol);
-    let open = |order: &&Order| ours(order.symbol) && !order.status.is_final();
-    let resting: Vec<Order> = scene
-        .orders
-        .iter()
-        .filter(open)
-        .filter(|order| !is_stop(order))
-        .cloned()
-        .collect();
-    if !resting.is_empty() {
-        return Step::Cancel(resting);
+impl Round {
+    /// Whether nothing is left of it, by this read.
+    pub const fn is_flat(&self) -> bool {
+        self.cancel.is_empty() && self.reduce.is_empty() && self.stuck.is_empty()
     }
-    let held = scene
-        .positions
-        .iter()
-        .filter(|p| ours(p.symbol) && !p.size.is_zero());
-    let mut reductions = Vec::new();
-    for position in held {
-        match reduction(position, scene) {
-            Ok(reduction) => reductions.push(reduction),
-            Err(why) => return Step::Stuck(why),
+}
+
+/// How often each order was told to go.
+#[derive(Debug, Default)]
+pub struct Tries(BTreeMap<OrderId, u32>);
+
+impl Tries {
+    /// These are told once more.
+    pub fn note(&mut self, orders: &[Order]) {
+        for order in orders {
+            let tries = self.0.entry(order.order_id).or_insert(0);
+            *tries = tries.saturating_add(1);
         }
     }
-    if !reductions.is_empty() {
-        return Step::Reduce(reductions);
+
+    /// Whether an order stays whatever it is told.
+    pub fn stubborn(&self, order: &Order) -> bool {
+        self.0.get(&order.order_id).copied().unwrap_or(0) >= CANCELS_IN_VAIN
     }
-    let stops: Vec<Order> = scene.orders.iter().filter(open).cloned().collect();
-    if stops.is_empty() {
-        Step::Flat
-    } else {
-        Step::Cancel(stops)
+}
+
+/// The round that this scene calls for.
+pub fn round(scene: &Scene<'_>, tries: &Tries) -> Round {
+    let asked = |symbol: Symbol| scene.symbol.is_none_or(|only| only == symbol);
+    let ordered = scene.orders.iter().filter(|o| !o.status.is_final());
+    let held = scene.positions.iter().filter(|p| !p.size.is_zero());
+    let symbols: BTreeSet<Symbol> = held
+        .map(|p| p.symbol)
+        .chain(ordered.map(|o| o.symbol))
+        .filter(|symbol| asked(*symbol))
+        .collect();
+    let mut round = Round::default();
+    for symbol in symbols {
+        plan_symbol(symbol, scene, tries, &mut round);
+    }
+    round
+}
+
+fn plan_symbol(symbol: Symbol, scene: &Scene<'_>, tries: &Tries, round: &mut Round) {
+    let of_it = |order: &&Order| order.symbol == symbol && !order.status.is_final();
+    let open = || scene.orders.iter().filter(of_it);
+    let resting = || open().filter(|order| !is_stop(order));
+    round.cancel.extend(resting().cloned());
+    if resting().any(|order| !tries.stubborn(order)) {
+        return;
+    }
+    let held = scene.positions.iter();
+    let mut held = held
+        .filter(|p| p.symbol == symbol && !p.size.is_zero())
+        .peekable();
+    if held.peek().is_none() {
+        round.cancel.extend(open().filter(|o| is_stop(o)).cloned());
+        return;
+    }
+    for position in held {
+        match reduction(position, scene) {
+            Ok(reduction) => round.reduce.push(reduction),
+            Err(why) => round.stuck.push(why),
+        }
     }
 }
 
@@ -121,11 +157,8 @@ fn reduction(position: &Position, scene: &Scene<'_>) -> Result<Reduction, String
         .instruments
         .get(&symbol)
         .ok_or_else(|| format!("the steps of {symbol} are not known"))?;
-    let mark = scene
-        .marks
-        .get(&symbol)
-        .copied()
-        .ok_or_else(|| format!("no mark price of {symbol}"))?;
+    let mark = scene.marks.get(&symbol).copied().or(position.mark);
+    let mark = mark.ok_or_else(|| format!("no mark price of {symbol}"))?;
     let limit = worst_price(side, mark, instrument.tick, scene.max_slippage)
         .map_err(|e| format!("no limit price for {symbol}: {e}"))?;
     let qty = position.size.min(instrument.max_qty);
@@ -134,6 +167,7 @@ fn reduction(position: &Position, scene: &Scene<'_>) -> Result<Reduction, String
         side,
         qty,
         limit,
+        index: position.index,
     })
 }
 
@@ -160,18 +194,14 @@ pub struct Confirmation {
 }
 
 impl Confirmation {
-    /// Takes the step of a round that was begun at `begun`; whether flat is now certain.
-    pub fn take(&mut self, step: &Step, begun: BootMs, lag_ms: u64) -> bool {
-        match step {
-            Step::Flat => {
-                let since = *self.since.get_or_insert(begun);
-                begun.since(since) >= lag_ms && begun != since
-            }
-            Step::Cancel(_) | Step::Reduce(_) | Step::Stuck(_) => {
-                self.since = None;
-                false
-            }
+    /// Takes what a round that was begun at `begun` found; whether flat is now certain.
+    pub fn take(&mut self, flat: bool, begun: BootMs, lag_ms: u64) -> bool {
+        if !flat {
+            self.since = None;
+            return false;
         }
+        let since = *self.since.get_or_insert(begun);
+        begun.since(since) >= lag_ms && begun != since
     }
 }
 
@@ -249,16 +279,33 @@ mod tests {
             .collect()
     }
 
-    fn play(symbol: Option<Symbol>, positions: &[Position], orders: &[Order]) -> Step {
+    fn play(symbol: Option<Symbol>, positions: &[Position], orders: &[Order]) -> Round {
+        play_after(&Tries::default(), symbol, positions, orders)
+    }
+
+    fn play_after(
+        tries: &Tries,
+        symbol: Option<Symbol>,
+        positions: &[Position],
+        orders: &[Order],
+    ) -> Round {
         let marks = BTreeMap::from([(sym("SOLUSDT"), price("101.23"))]);
-        step(&Scene {
+        let scene = Scene {
             symbol,
             positions,
             orders,
             instruments: &instruments(),
             marks: &marks,
             max_slippage: Ratio::parse("0.01").unwrap(),
-        })
+        };
+        round(&scene, tries)
+    }
+
+    fn cancels(orders: &[Order]) -> Round {
+        Round {
+            cancel: orders.to_vec(),
+            ..Round::default()
+        }
     }
 
     #[test]
@@ -267,10 +314,8 @@ mod tests {
         let opener = order("SOLUSDT", false, OrderStatus::New);
         let stop = order("SOLUSDT", true, OrderStatus::Untriggered);
         let both = [opener.clone(), stop.clone()];
-        assert_eq!(play(None, &held, &both), Step::Cancel(vec![opener]));
-        let Step::Reduce(reductions) = play(None, &held, std::slice::from_ref(&stop)) else {
-            panic!("the position is next")
-        };
+        assert_eq!(play(None, &held, &both), cancels(&[opener]));
+        let round = play(None, &held, std::slice::from_ref(&stop));
         // 101.23 less one per cent is 100.2177: the near side of the cap is the tick above it; no
         // order is larger than the venue takes.
         let expected = Reduction {
@@ -278,23 +323,20 @@ mod tests {
             side: Side::Sell,
             qty: qty("50"),
             limit: price("100.3"),
+            index: 0,
         };
-        assert_eq!(reductions, [expected]);
-        assert_eq!(
-            play(None, &[], std::slice::from_ref(&stop)),
-            Step::Cancel(vec![stop])
-        );
-        assert_eq!(play(None, &[], &[]), Step::Flat);
+        assert_eq!((round.cancel.len(), round.reduce), (0, vec![expected]));
+        let stops = [stop];
+        assert_eq!(play(None, &[], &stops), cancels(&stops));
+        assert!(play(None, &[], &[]).is_flat());
     }
 
     #[test]
     fn a_buy_back_stays_below_its_cap() {
         let short = [position("SOLUSDT", Side::Sell, "1")];
-        let Step::Reduce(reductions) = play(None, &short, &[]) else {
-            panic!()
-        };
+        let round = play(None, &short, &[]);
         assert_eq!(
-            (reductions[0].side, reductions[0].limit),
+            (round.reduce[0].side, round.reduce[0].limit),
             (Side::Buy, price("102.2"))
         );
     }
@@ -303,25 +345,45 @@ mod tests {
     fn another_symbol_is_left_alone() {
         let held = [position("ETHUSDT", Side::Buy, "1")];
         let resting = [order("ETHUSDT", false, OrderStatus::New)];
-        assert_eq!(play(Some(sym("SOLUSDT")), &held, &resting), Step::Flat);
+        assert!(play(Some(sym("SOLUSDT")), &held, &resting).is_flat());
     }
 
     #[test]
-    fn without_a_price_it_says_so() {
-        let held = [position("ETHUSDT", Side::Buy, "1")];
-        assert_eq!(
-            play(None, &held, &[]),
-            Step::Stuck("no mark price of ETHUSDT".to_owned())
-        );
+    fn what_has_no_price_is_said_and_holds_up_nothing_else() {
+        let held = [
+            position("ETHUSDT", Side::Buy, "1"),
+            position("SOLUSDT", Side::Buy, "1"),
+        ];
+        let round = play(None, &held, &[]);
+        assert_eq!(round.stuck, ["no mark price of ETHUSDT"]);
+        assert_eq!(round.reduce[0].symbol, sym("SOLUSDT"));
+        let own = [Position {
+            mark: Some(price("10")),
+            ..position("ETHUSDT", Side::Buy, "1")
+        }];
+        assert_eq!(play(None, &own, &[]).reduce[0].limit, price("9.9"));
+    }
+
+    #[test]
+    fn an_order_that_will_not_go_does_not_keep_the_position() {
+        let held = [position("SOLUSDT", Side::Buy, "1")];
+        let resting = [order("SOLUSDT", false, OrderStatus::New)];
+        let mut tries = Tries::default();
+        for _ in 0..CANCELS_IN_VAIN {
+            assert_eq!(play_after(&tries, None, &held, &resting), cancels(&resting));
+            tries.note(&resting);
+        }
+        let round = play_after(&tries, None, &held, &resting);
+        assert_eq!((round.cancel.len(), round.reduce.len()), (1, 1));
     }
 
     #[test]
     fn flat_is_certain_when_two_reads_apart_say_so() {
         let mut seen = Confirmation::default();
-        assert!(!seen.take(&Step::Flat, BootMs(0), 1000));
-        assert!(!seen.take(&Step::Flat, BootMs(500), 1000));
-        assert!(!seen.take(&Step::Cancel(Vec::new()), BootMs(900), 1000));
-        assert!(!seen.take(&Step::Flat, BootMs(1100), 1000));
-        assert!(seen.take(&Step::Flat, BootMs(2100), 1000));
+        assert!(!seen.take(true, BootMs(0), 1000));
+        assert!(!seen.take(true, BootMs(500), 1000));
+        assert!(!seen.take(false, BootMs(900), 1000));
+        assert!(!seen.take(true, BootMs(1100), 1000));
+        assert!(seen.take(true, BootMs(2100), 1000));
     }
 }

@@ -28,6 +28,8 @@ impl Gateway {
                 }
             }
             GuardEvent::Leave => self.watch_lease(boot_now()),
+            GuardEvent::Stands(stands) => self.stands(stands),
+            GuardEvent::ExitTaken(approval) => self.exit_taken(&approval),
             GuardEvent::Command(command) => self.command(command),
             GuardEvent::Safety(alert) => self.listeners.safety(&alert),
         }
@@ -86,7 +88,7 @@ impl Gateway {
         if !leave.frozen() && self.lease.cancel_now(now) {
             let hands = self.hands.clone();
             tokio::task::spawn_local(async move {
-                let gone = openers::cancel(&hands, None).await;
+                let gone = openers::cancel(&hands, None, false).await;
                 if let Ok(done) = &gone {
                     tracing::info!("without a lease: {done}");
                 }
@@ -115,7 +117,9 @@ impl Gateway {
         let lag_ms = self.settings.config.limits.venue_lag_ms;
         tokio::task::spawn_local(async move {
             let ended = match command.what {
-                CommandKind::CancelOpeners { symbol } => openers::cancel(&hands, symbol).await,
+                CommandKind::CancelOpeners { symbol } => {
+                    openers::cancel(&hands, symbol, command.explicit).await
+                }
                 CommandKind::Flatten {
                     symbol,
                     max_slippage,
@@ -125,6 +129,7 @@ impl Gateway {
                         symbol,
                         max_slippage,
                         lag_ms,
+                        explicit: command.explicit,
                     };
                     flatten::flatten(&hands, task).await
                 }

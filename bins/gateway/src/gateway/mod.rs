@@ -81,7 +81,6 @@ pub struct Gateway {
     lanes: usize,
     resolver: Resolver,
     unresolved: tokio_watch::Sender<usize>,
-    asking: bool,
     walk: Option<Walk>,
     commands: BTreeMap<CommandId, Standing>,
     exits: Exits,
@@ -145,7 +144,6 @@ impl Gateway {
             lanes: 0,
             resolver: Resolver::default(),
             unresolved: tokio_watch::channel(0).0,
-            asking: false,
             walk: None,
             commands: BTreeMap::new(),
             exits: Exits::default(),
@@ -224,19 +222,8 @@ impl Gateway {
                 self.look_soon();
             }
             Event::Gone(link) => self.books.orders.forget(link),
-            Event::Ambiguous(missing, signed) => {
-                self.resolver
-                    .add(missing, signed, self.settings.waits(), boot_now());
-                self.unresolved.send_replace(self.resolver.len());
-            }
+            Event::Ambiguous(missing, signed) => self.look_for(missing, signed),
             Event::Looked(missing, begun, result) => self.looked(missing, begun, result),
-            Event::Settled(settled) => {
-                self.asking = false;
-                if settled {
-                    self.resolver.settle_exhausted();
-                    self.unresolved.send_replace(self.resolver.len());
-                }
-            }
             Event::ExitAlone(intent_id, link_id, outcome) => {
                 self.exits.remember(intent_id, link_id, outcome);
             }
@@ -422,7 +409,7 @@ impl Gateway {
         let known = openers::opening(known.unwrap_or_default(), None);
         let last = async {
             drop(openers::send_all(&self.hands, &known).await);
-            openers::cancel(&self.hands, None).await
+            openers::cancel(&self.hands, None, false).await
         };
         match timeout(LAST_CANCELS, last).await {
             Ok(Ok(done)) => tracing::info!("stopping: {done}"),
@@ -432,9 +419,9 @@ impl Gateway {
     }
 }
 
-/// One look-up of an order whose outcome is unknown: open orders and history.
+/// One look-up of an order whose outcome is unknown: open orders, history, executions.
 async fn look_up(hands: Hands, missing: crate::resolve::Missing) {
     let begun = hands.venue.begun();
-    let result = hands.venue.order(missing.symbol, missing.link_id).await;
+    let result = hands.venue.trace(&missing).await;
     hands.owner.tell(Event::Looked(missing, begun, result));
 }

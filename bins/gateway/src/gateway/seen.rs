@@ -2,9 +2,10 @@
 
 use daemon::clock::boot_now;
 use protocol::gateway::CandleTopic;
-use protocol::guard::{Observation, Observe};
+use protocol::guard::{Observation, Observe, Stands};
 use protocol::order::Lookup;
 use protocol::venue::{Candle, Order};
+use protocol::{Approval, BootMs};
 
 use super::Gateway;
 use crate::candles::Soundness;
@@ -12,7 +13,7 @@ use crate::event::{Begun, Event};
 use crate::orders::Ours;
 use crate::parts::parts;
 use crate::plan::Task;
-use crate::resolve::{Missing, Verdict};
+use crate::resolve::Missing;
 use crate::venue::Fault;
 use crate::{read, story};
 
@@ -177,9 +178,7 @@ impl Gateway {
                 } else {
                     let waits = self.settings.waits();
                     let id = missing.approval_id;
-                    if self.resolver.found_nothing(id, begun.boot, waits) == Verdict::AskGuard {
-                        self.ask_guard();
-                    }
+                    self.resolver.found_nothing(id, begun.boot, waits);
                 }
             }
             Err(fault) => {
@@ -191,19 +190,25 @@ impl Gateway {
         self.unresolved.send_replace(self.resolver.len());
     }
 
-    fn ask_guard(&mut self) {
-        if std::mem::replace(&mut self.asking, true) {
-            return;
+    /// Begins to look for an order that may be at the venue, signed then at the latest.
+    pub(super) fn look_for(&mut self, missing: Missing, signed: BootMs) {
+        let waits = self.settings.waits();
+        self.resolver.add(missing, signed, waits, boot_now());
+        self.unresolved.send_replace(self.resolver.len());
+    }
+
+    /// The guard's word on what a look-up has settled.
+    pub(super) fn stands(&mut self, stands: Stands) {
+        if !stands.unresolved {
+            self.resolver.settled(stands.approval_id);
+            self.unresolved.send_replace(self.resolver.len());
         }
-        let hands = self.hands.clone();
-        tokio::task::spawn_local(async move {
-            let settled = hands
-                .guard
-                .status()
-                .await
-                .is_ok_and(|status| status.unresolved == 0);
-            hands.owner.tell(Event::Settled(settled));
-        });
+    }
+
+    /// The guard follows an exit that went without it: it is looked up like any other order.
+    pub(super) fn exit_taken(&mut self, approval: &Approval) {
+        let since = self.since.executions;
+        self.look_for(Missing::of(approval, since), boot_now());
     }
 
     pub(super) fn candles_read(&mut self, topic: CandleTopic, candles: Vec<Candle>, longest: bool) {

@@ -6,10 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::guard::{CommandResult, GuardReply, GuardRequest, OutcomeReport};
+use protocol::guard::{CommandResult, ExitReport, GuardReply, GuardRequest, OutcomeReport, Stands};
 use protocol::order::Lookup;
-use protocol::{Approval, ApprovalId, BootMs, Decision, Outcome};
+use protocol::{Approval, ApprovalId, BootMs, Decision, IntentId, Outcome};
 use tokio::sync::oneshot;
+
+/// Exits of which it is remembered that they went without the guard.
+const ALONE_MOST: usize = 1000;
 
 /// How long a report waits for its acknowledgement before it is said again.
 const REPEAT_MS: u64 = 1000;
@@ -21,8 +24,19 @@ pub(crate) enum Report {
     Outcome(OutcomeReport),
     /// What a look-up found.
     Lookup(Box<Lookup>),
+    /// An exit that went without the guard.
+    Exit(Box<ExitReport>),
     /// How a command went.
     Command(CommandResult),
+}
+
+/// What the acknowledgement of a report says beyond that it was taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Learnt {
+    /// Where an approval stands after a look-up.
+    Stands(Stands),
+    /// What an exit that went without the guard is followed as.
+    ExitTaken(Box<Approval>),
 }
 
 impl Report {
@@ -30,6 +44,7 @@ impl Report {
         match self {
             Self::Outcome(report) => GuardRequest::Outcome(report.clone()),
             Self::Lookup(lookup) => GuardRequest::Lookup((**lookup).clone()),
+            Self::Exit(exit) => GuardRequest::ExitAlone((**exit).clone()),
             Self::Command(result) => GuardRequest::CommandResult(result.clone()),
         }
     }
@@ -51,6 +66,8 @@ pub(crate) struct Dialogue {
     reports: BTreeMap<u64, Kept>,
     /// Approvals that this process has been told of, or that it found at its first welcome.
     known: BTreeSet<ApprovalId>,
+    /// Exits that went without the guard: an approval of one of them is not one that never left.
+    alone: BTreeSet<IntentId>,
     welcomed: bool,
 }
 
@@ -64,6 +81,12 @@ impl Dialogue {
 
     /// Keeps a report until it is acknowledged; [`due`](Self::due) says it for the first time.
     pub(crate) fn keep(&mut self, report: Report) {
+        if let Report::Exit(exit) = &report {
+            self.alone.insert(exit.intent.intent_id);
+            while self.alone.len() > ALONE_MOST {
+                self.alone.pop_first();
+            }
+        }
         self.last_report = self.last_report.wrapping_add(1);
         self.reports
             .insert(self.last_report, Kept { report, said: None });
@@ -91,22 +114,34 @@ impl Dialogue {
     }
 
     /// Takes an answer. An approval that nobody waits for any more is never sent; that is kept as
-    /// a report of its own.
-    pub(crate) fn answered(&mut self, id: u64, reply: GuardReply) {
+    /// a report of its own. What the acknowledgement of a report tells beyond that it was taken.
+    pub(crate) fn answered(&mut self, id: u64, reply: GuardReply) -> Option<Learnt> {
         if let GuardReply::Decision(Decision::Approved(approval)) = &reply {
             self.known.insert(approval.approval_id);
         }
         if let Some(question) = self.questions.remove(&id) {
             if let Err(GuardReply::Decision(Decision::Approved(approval))) = question.send(reply) {
-                self.never_sent(approval.approval_id, "the approval came too late");
+                self.never_sent(&approval, "the approval came too late");
             }
-            return;
+            return None;
         }
-        // An error leaves the report where it is: it is said again.
-        if matches!(reply, GuardReply::Done(_)) {
-            self.reports
-                .retain(|_, kept| kept.said.is_none_or(|(said, _)| said != id));
-        }
+        let learnt = match reply {
+            GuardReply::Done(_) => None,
+            GuardReply::Stands(stands) => Some(Learnt::Stands(stands)),
+            GuardReply::ExitTaken(approval) => {
+                self.known.insert(approval.approval_id);
+                Some(Learnt::ExitTaken(Box::new(approval)))
+            }
+            // An error leaves the report where it is: it is said again.
+            GuardReply::Welcome(_)
+            | GuardReply::Decision(_)
+            | GuardReply::Status(_)
+            | GuardReply::VerbDone(_)
+            | GuardReply::Error(_) => return None,
+        };
+        self.reports
+            .retain(|_, kept| kept.said.is_none_or(|(said, _)| said != id));
+        learnt
     }
 
     /// The guard has welcomed this gateway with these approvals without an outcome. Those that
@@ -115,11 +150,12 @@ impl Dialogue {
         let first = !std::mem::replace(&mut self.welcomed, true);
         let mut to_look_up = Vec::new();
         for approval in unresolved {
-            if first || self.known.contains(&approval.approval_id) {
+            let alone = self.alone.contains(&approval.intent.intent_id);
+            if first || alone || self.known.contains(&approval.approval_id) {
                 self.known.insert(approval.approval_id);
                 to_look_up.push(approval);
             } else {
-                self.never_sent(approval.approval_id, "the approval never arrived");
+                self.never_sent(&approval, "the approval never arrived");
             }
         }
         to_look_up
@@ -133,7 +169,12 @@ impl Dialogue {
         }
     }
 
-    fn never_sent(&mut self, approval_id: ApprovalId, why: &str) {
+    /// Unless an exit of the same intent went without it: that one's own report tells.
+    fn never_sent(&mut self, approval: &Approval, why: &str) {
+        if self.alone.contains(&approval.intent.intent_id) {
+            return;
+        }
+        let approval_id = approval.approval_id;
         let outcome = Outcome::NotSent {
             why: why.to_owned(),
         };
@@ -233,5 +274,28 @@ mod tests {
             panic!("{due:?}")
         };
         assert_eq!(report.approval_id, ApprovalId(3));
+    }
+
+    #[test]
+    fn an_exit_that_went_alone_is_never_called_unsent() {
+        let mut dialogue = Dialogue::default();
+        assert!(dialogue.welcomed(Vec::new()).is_empty());
+        let exit = ExitReport {
+            intent: approval(1).intent,
+            link_id: approval(1).link_id,
+            outcome: Outcome::Pending,
+            signed_at: None,
+        };
+        dialogue.keep(Report::Exit(Box::new(exit)));
+        assert_eq!(dialogue.welcomed(vec![approval(1)]).len(), 1);
+        let (tell, hear) = oneshot::channel();
+        let id = dialogue.ask(tell);
+        drop(hear);
+        dialogue.answered(id, decided(2));
+        let due = dialogue.due(BootMs(0));
+        assert_eq!(due.len(), 1, "{due:?}");
+        let learnt = dialogue.answered(due[0].0, GuardReply::ExitTaken(approval(9)));
+        assert_eq!(learnt, Some(Learnt::ExitTaken(Box::new(approval(9)))));
+        assert_eq!(dialogue.deadline(), None);
     }
 }

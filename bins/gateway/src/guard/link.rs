@@ -4,7 +4,7 @@
 //! order is in the guard's book before that order is judged. A guard that stops reading loses the
 //! connection once too many lines wait for it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use std::time::Duration;
 use daemon::clock::boot_now;
 use protocol::frame::{Empty, Envelope, ErrorBody, ErrorCode, Message};
 use protocol::guard::{
-    Command, CommandResult, GatewayHello, GuardNote, GuardPush, GuardReply, GuardRequest,
-    GuardWelcome, Observe, OutcomeReport,
+    Command, CommandResult, ExitReport, GatewayHello, GuardNote, GuardPush, GuardReply, GuardRequest,
+    GuardWelcome, Observe, OutcomeReport, Stands,
 };
 use protocol::order::{Amend, Lookup, Recorded};
 use protocol::status::RiskStatus;
-use protocol::{Alert, Decision, Denial, Intent};
+use protocol::{Alert, Approval, Decision, Denial, Intent, IntentId, OrderLinkId};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-use super::dialogue::{Dialogue, Report};
+use super::dialogue::{Dialogue, Learnt, Report};
 use super::lease::Leave;
 use super::permit::Approved;
 use super::wire::{Aborted, MOST_WAITING, Out, read_lines, write_lines};
@@ -48,6 +48,10 @@ pub enum GuardEvent {
     Lost(String),
     /// The lease, or the trading state, has changed.
     Leave,
+    /// Where an approval stands after a look-up.
+    Stands(Stands),
+    /// An exit that went alone is followed under this approval.
+    ExitTaken(Box<Approval>),
     /// Something is to be done.
     Command(Command),
     /// A safety event, for bots.
@@ -75,6 +79,7 @@ pub struct Guard {
     words: mpsc::UnboundedSender<Word>,
     leave: Rc<Cell<Leave>>,
     connected: Rc<Cell<bool>>,
+    lineage: Rc<RefCell<Option<String>>>,
 }
 
 #[derive(Debug)]
@@ -108,6 +113,7 @@ impl Guard {
             words,
             leave: Rc::new(Cell::new(Leave::default())),
             connected: Rc::new(Cell::new(false)),
+            lineage: Rc::default(),
         };
         let link = Link {
             address,
@@ -115,6 +121,7 @@ impl Guard {
             heard,
             leave: Rc::clone(&guard.leave),
             connected: Rc::clone(&guard.connected),
+            lineage: Rc::clone(&guard.lineage),
             dialogue: Dialogue::default(),
             half_told: false,
         };
@@ -166,6 +173,21 @@ impl Guard {
         self.say(Word::Report(Box::new(Report::Lookup(Box::new(lookup)))));
     }
 
+    /// An exit that went without the guard; said until the guard has it.
+    pub fn exit_alone(&self, exit: ExitReport) {
+        self.say(Word::Report(Box::new(Report::Exit(Box::new(exit)))));
+    }
+
+    /// The link id under which the guard would have an intent sent; before it was ever met, one of
+    /// the gateway's own.
+    pub fn link_of(&self, intent: IntentId) -> Result<OrderLinkId, String> {
+        let link = match self.lineage.borrow().as_deref() {
+            Some(lineage) => OrderLinkId::of_intent(lineage, intent),
+            None => OrderLinkId::of_gateway(intent.as_str()),
+        };
+        link.map_err(|e| e.to_string())
+    }
+
     /// How a command went; said until the guard has it.
     pub fn command_result(&self, result: CommandResult) {
         self.say(Word::Report(Box::new(Report::Command(result))));
@@ -184,7 +206,7 @@ impl Guard {
     async fn decide(
         &self,
         request: GuardRequest,
-        approved: impl FnOnce(protocol::Approval) -> Approved,
+        approved: impl FnOnce(Approval) -> Approved,
     ) -> Verdict {
         match self.ask(request, DECISION_PATIENCE).await {
             Ok(GuardReply::Decision(Decision::Approved(approval))) => {
@@ -231,6 +253,7 @@ struct Link {
     heard: mpsc::UnboundedReceiver<Word>,
     leave: Rc<Cell<Leave>>,
     connected: Rc<Cell<bool>>,
+    lineage: Rc<RefCell<Option<String>>>,
     dialogue: Dialogue,
     /// The last note was a part of a snapshot, and more parts follow.
     half_told: bool,
@@ -326,6 +349,7 @@ impl Link {
             .welcomed(std::mem::take(&mut welcome.unresolved));
         let mut leave = self.leave.get();
         leave.welcome(welcome.state);
+        self.lineage.replace(Some(welcome.lineage.clone()));
         self.leave.set(leave);
         self.connected.set(true);
         self.event(GuardEvent::Joined(Box::new(welcome)));
@@ -393,7 +417,11 @@ impl Link {
         let envelope = Envelope::read(frame).map_err(problem)?;
         if let Some(id) = envelope.id {
             let reply = envelope.message::<GuardReply>().map_err(problem)?;
-            self.dialogue.answered(id, reply);
+            match self.dialogue.answered(id, reply) {
+                Some(Learnt::Stands(stands)) => self.event(GuardEvent::Stands(stands)),
+                Some(Learnt::ExitTaken(approval)) => self.event(GuardEvent::ExitTaken(approval)),
+                None => {}
+            }
             return Ok(());
         }
         match envelope.message::<GuardPush>().map_err(problem)? {

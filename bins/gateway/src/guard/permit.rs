@@ -93,12 +93,16 @@ pub(crate) struct ReducingOrder {
     pub(crate) price: Option<Price>,
     /// How long a limit order lives.
     pub(crate) time_in_force: Option<TimeInForce>,
+    /// 0 one-way; 1 and 2 the legs of hedge mode.
+    pub(crate) index: u8,
 }
 
 impl Reducing {
-    /// A bot's exit while the guard is silent. The quantity shrinks to what is left to close.
+    /// A bot's exit while the guard is silent, under the link id that the guard would have given it:
+    /// should both send it, the venue takes one. The quantity shrinks to what is left to close.
     pub(crate) fn exit(
         intent: &Intent,
+        link_id: OrderLinkId,
         positions: &[Position],
         orders: &[Order],
     ) -> Result<Self, String> {
@@ -108,13 +112,14 @@ impl Reducing {
         let most = left_to_close(intent.symbol, intent.side, positions, orders)?;
         Ok(Self {
             order: ReducingOrder {
-                link_id: link_id(intent.intent_id.as_str())?,
+                link_id,
                 symbol: intent.symbol,
                 side: intent.side,
                 order_type: intent.order_type,
                 qty: intent.qty.min(most),
                 price: intent.price,
                 time_in_force: intent.time_in_force,
+                index: 0,
             },
         })
     }
@@ -129,13 +134,14 @@ impl Reducing {
         let most = left_to_close(reduction.symbol, reduction.side, positions, orders)?;
         Ok(Self {
             order: ReducingOrder {
-                link_id: link_id(name)?,
+                link_id: OrderLinkId::of_gateway(name).map_err(|e| e.to_string())?,
                 symbol: reduction.symbol,
                 side: reduction.side,
                 order_type: OrderType::Limit,
                 qty: reduction.qty.min(most),
                 price: Some(reduction.limit),
                 time_in_force: Some(TimeInForce::Ioc),
+                index: reduction.index,
             },
         })
     }
@@ -177,27 +183,9 @@ fn left_to_close(
     Ok(left)
 }
 
-/// The prefix of link ids that the gateway gives; the guard's begin otherwise.
-const GATEWAY_PREFIX: &str = "px-";
-/// The prefix of link ids that the guard gives.
-const GUARD_PREFIX: &str = "pg-";
-
 /// Whether an order was sent by this harness.
 pub(crate) fn is_ours(order: &Order) -> bool {
-    order.link_id.is_some_and(|link| {
-        link.as_str().starts_with(GUARD_PREFIX) || link.as_str().starts_with(GATEWAY_PREFIX)
-    })
-}
-
-/// A link id that is always the same for the same name, so that the venue refuses a second send.
-fn link_id(name: &str) -> Result<OrderLinkId, String> {
-    // FNV-1a, 128 bits (http://www.isthe.com/chongo/tech/comp/fnv/).
-    let mut hash: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    for byte in name.bytes() {
-        hash ^= u128::from(byte);
-        hash = hash.wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
-    }
-    OrderLinkId::new(&format!("{GATEWAY_PREFIX}{hash:032x}")).map_err(|e| e.to_string())
+    order.link_id.is_some_and(|link| link.is_ours())
 }
 
 #[cfg(test)]
@@ -273,7 +261,8 @@ mod tests {
     #[test]
     fn an_exit_never_exceeds_what_is_left_to_close() {
         let made = |intent: &Intent, positions: &[Position], orders: &[Order]| {
-            Reducing::exit(intent, positions, orders).map(|r| r.spend().qty)
+            let link = OrderLinkId::new("pg-1").unwrap();
+            Reducing::exit(intent, link, positions, orders).map(|r| r.spend().qty)
         };
         let held = [long("3")];
         assert_eq!(made(&exit(Side::Sell, "2"), &held, &[]), Ok(qty("2")));
@@ -293,13 +282,6 @@ mod tests {
             ..exit(Side::Sell, "1")
         };
         assert!(made(&entry, &held, &[]).is_err());
-    }
-
-    #[test]
-    fn one_intent_has_one_link_id() {
-        let first = link_id("exit-1").unwrap();
-        assert_eq!(first, link_id("exit-1").unwrap());
-        assert_ne!(first, link_id("exit-2").unwrap());
     }
 
     fn approval(opens: bool) -> Approval {

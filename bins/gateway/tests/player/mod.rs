@@ -28,7 +28,7 @@ use protocol::control::{Heartbeat, Order as ControlOrder, Prepare, Report};
 use protocol::frame::{Empty, Envelope, Head, Message, write};
 use protocol::gateway::{BotHello, GatewayReply, GatewayRequest, Placed};
 use protocol::guard::{
-    GuardNote, GuardPush, GuardReply, GuardRequest, GuardWelcome, Lease, Observation, Observe,
+    GuardNote, GuardPush, GuardReply, GuardRequest, GuardWelcome, Lease, Observation, Observe, Stands,
 };
 use protocol::status::TradingState;
 use protocol::{
@@ -37,6 +37,8 @@ use protocol::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// The history that the played guard names.
+pub const LINEAGE: &str = "test";
 /// How long anything may take.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -370,6 +372,7 @@ impl House {
             lines: Lines::new(),
             heard: VecDeque::new(),
             notes: Vec::new(),
+            settles: false,
         };
         let id = guard.hear(|heard| match heard {
             Heard::Asked(id, GuardRequest::Hello(_)) => Some(*id),
@@ -384,6 +387,7 @@ impl House {
                 closed_since: since,
                 banned_until,
                 state: TradingState::Active,
+                lineage: LINEAGE.to_owned(),
             }),
         );
         guard
@@ -421,6 +425,8 @@ pub struct Guard {
     lines: Lines,
     heard: VecDeque<Heard>,
     pub notes: Vec<Observe>,
+    /// Whether a look-up that found nothing settles it, by this guard's word.
+    pub settles: bool,
 }
 
 impl Guard {
@@ -456,10 +462,17 @@ impl Guard {
                 let found = fits(&heard);
                 match heard {
                     Heard::Told(note) => self.notes.push(note),
+                    Heard::Asked(id, GuardRequest::Lookup(lookup)) => {
+                        let stands = Stands {
+                            approval_id: lookup.approval_id,
+                            unresolved: lookup.found.is_none() && !self.settles,
+                        };
+                        self.answer(id, &GuardReply::Stands(stands));
+                    }
                     Heard::Asked(
                         id,
                         GuardRequest::Outcome(_)
-                        | GuardRequest::Lookup(_)
+                        | GuardRequest::ExitAlone(_)
                         | GuardRequest::CommandResult(_),
                     ) => {
                         self.answer(id, &GuardReply::Done(Empty {}));
@@ -524,6 +537,7 @@ impl Guard {
             | GuardRequest::AuthorizeAmend(_)
             | GuardRequest::Outcome(_)
             | GuardRequest::Lookup(_)
+            | GuardRequest::ExitAlone(_)
             | GuardRequest::CommandResult(_)
             | GuardRequest::Status(_)
             | GuardRequest::Store(_)
@@ -552,6 +566,7 @@ impl Guard {
             | GuardRequest::Authorize(_)
             | GuardRequest::AuthorizeAmend(_)
             | GuardRequest::Lookup(_)
+            | GuardRequest::ExitAlone(_)
             | GuardRequest::CommandResult(_)
             | GuardRequest::Status(_)
             | GuardRequest::Store(_)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use daemon::deployment::Deployment;
 use protocol::frame::Empty;
-use protocol::guard::{GuardReply, GuardRequest, OperatorVerb, ResetTarget, Verb};
+use protocol::guard::{GuardReply, GuardRequest, OperatorVerb, ResetTarget, Verb, VerbDone};
 use protocol::status::RiskStatus;
 
 use crate::cli::{Reset, ResetLimit};
@@ -14,24 +14,32 @@ use crate::picture::{Problem, ask};
 
 /// Says a word to the guard and shows what it brought about.
 pub(crate) fn say(dir: &Path, verb: Verb) -> Exit {
+    match tell(dir, verb) {
+        Ok(done) => {
+            out::line(&format!("{}: {}", done.state, done.message));
+            Exit::Healthy
+        }
+        Err(exit) => exit,
+    }
+}
+
+/// Says a word to the guard: what it brought about, or the exit code of a refusal.
+pub(crate) fn tell(dir: &Path, verb: Verb) -> Result<VerbDone, Exit> {
     let word = OperatorVerb { by: whoami(), verb };
     match ask(
         &Deployment::at(dir).guard_socket(),
         &GuardRequest::Operator(word),
     ) {
-        Ok(GuardReply::VerbDone(done)) => {
-            out::line(&format!("{}: {}", done.state, done.message));
-            Exit::Healthy
-        }
+        Ok(GuardReply::VerbDone(done)) => Ok(done),
         Ok(GuardReply::Error(error)) => {
             out::problem(&error.message);
-            Exit::Degraded
+            Err(Exit::Degraded)
         }
         Ok(other) => {
             out::problem(&format!("the guard answered {other:?}"));
-            Exit::Degraded
+            Err(Exit::Degraded)
         }
-        Err(problem) => refused(&problem),
+        Err(problem) => Err(refused(&problem)),
     }
 }
 

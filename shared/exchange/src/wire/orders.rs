@@ -124,6 +124,8 @@ pub struct NewOrder {
     pub stop_loss: Option<Price>,
     /// What triggers the two, in the venue's word: `LastPrice`, `MarkPrice` or `IndexPrice`.
     pub trigger_by: Option<&'static str>,
+    /// 0 one-way; 1 and 2 the legs of hedge mode.
+    pub position_index: u8,
 }
 
 #[derive(Debug, Serialize)]
@@ -167,7 +169,7 @@ impl From<&NewOrder> for CreateBody {
             qty: order.qty,
             price: order.price,
             time_in_force: order.time_in_force.map(words::of_time_in_force),
-            position_idx: 0,
+            position_idx: order.position_index,
             order_link_id: order.link_id,
             reduce_only: order.reduce_only,
             take_profit: order.take_profit,

@@ -255,6 +255,7 @@ pub(crate) fn symbol(name: &str) -> Symbol {
 }
 
 pub(crate) fn buy(link: &str) -> NewOrder {
+        position_index: 0,
     NewOrder {
         symbol: symbol("SOLUSDT"),
         side: Side::Buy,

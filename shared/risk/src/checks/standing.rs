@@ -34,6 +34,12 @@ impl Engine {
                 "halted by the operator; perpsctl resume ends it",
             ));
         }
+        if self.goes_flat(intent.symbol) {
+            return Err(denial(
+                Tag::Halt,
+                "a flatten is under way; no entries until the venue has confirmed it",
+            ));
+        }
         for tag in PRECEDENCE {
             if let Some(trip) = self.state.trips.get(&tag) {
                 return Err(Denial {
