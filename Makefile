@@ -10,7 +10,7 @@ PROGRAMS := perps-supervisor perps-guard perps-gateway perps-alerts perps-bot pe
 COMMANDS := perps-supervisor perpsctl
 UNITS := perps.service perps@.service
 
-.PHONY: help build demo test test-clients test-systemd fmt lint drill bench soak reference install uninstall crash million
+.PHONY: help build demo test test-clients test-systemd fmt lint drill faults bench soak reference install uninstall crash million
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ drill: build ## prove every limit on real processes (under 90 s)
 crash: ## the power-cut matrix and 1,000 kills of a guard under load, with their counts (about 3 min)
 	$(CARGO) test --package state --test power -- --nocapture
 	PERPS_KILLS=1000 $(CARGO) test --package perps-guard --test killing -- --nocapture
+
+faults: build ## one intent is one order while every second order goes wrong (INTENTS=3000)
+	@$(BIN)/perpsctl faults --intents $(or $(INTENTS),3000)
 
 bench: build ## measure against the floors; writes target/bench.json
 	$(CARGO) bench --package perps-guard --bench floors

@@ -71,7 +71,9 @@ impl Books {
         match what {
             Observation::Instruments(rows) => {
                 self.instruments
-                    .extend(rows.iter().map(|row| (row.symbol, row.clone())));
+                    .extend(rows.drain(..).map(|row| (row.symbol, row)));
+                // The guard takes it for all that matter: one more must not drop the others.
+                rows.extend(self.instruments.values().cloned());
             }
             Observation::Tickers(rows) => {
                 for row in rows.iter() {
@@ -275,6 +277,31 @@ mod tests {
         assert_eq!(rows[0].link_id, Some(link));
         assert!(books.take(&mut seen, BootMs(2)).executions.is_empty());
         assert_eq!(books.symbols_in_play().len(), 1);
+    }
+
+    #[test]
+    fn one_more_instrument_is_told_with_all_the_others() {
+        let named = |name: &str| Instrument {
+            symbol: Symbol::new(name).unwrap(),
+            settle_coin: Symbol::new("USDT").unwrap(),
+            trading: true,
+            tick: Price::parse("0.1").unwrap(),
+            lot: Qty::parse("1").unwrap(),
+            min_qty: Qty::parse("1").unwrap(),
+            max_qty: Qty::parse("1").unwrap(),
+            max_market_qty: Qty::parse("1").unwrap(),
+            min_notional: None,
+            max_leverage: money::Ratio::ONE,
+        };
+        let mut books = Books::default();
+        for (name, told) in [("SOLUSDT", 1), ("BTCUSDT", 2), ("SOLUSDT", 2)] {
+            let mut seen = Observation::Instruments(vec![named(name)]);
+            books.take(&mut seen, BootMs(1));
+            let Observation::Instruments(rows) = &seen else {
+                panic!()
+            };
+            assert_eq!(rows.len(), told, "{rows:?}");
+        }
     }
 
     #[test]

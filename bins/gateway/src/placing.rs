@@ -249,12 +249,7 @@ fn settle(hands: &Hands, approval: &Approval, sent: &Sent, amends: bool) {
     }
 }
 
-fn report(
-    hands: &Hands,
-    approval: &Approval,
-    outcome: Outcome,
-    signed_at: Option<VenueMs>,
-) {
+fn report(hands: &Hands, approval: &Approval, outcome: Outcome, signed_at: Option<VenueMs>) {
     let approval_id = approval.approval_id;
     hands.guard.outcome(OutcomeReport {
         approval_id,
@@ -291,7 +286,10 @@ async fn exit_alone(hands: &Hands, intent: &Intent, why: &str) -> Result<Placed,
     hands
         .owner
         .tell(Event::ExitAlone(intent_id, link_id, outcome.clone()));
-    if matches!(outcome, Outcome::Accepted { .. } | Outcome::Ambiguous { .. }) {
+    if matches!(
+        outcome,
+        Outcome::Accepted { .. } | Outcome::Ambiguous { .. }
+    ) {
         hands.guard.exit_alone(ExitReport {
             intent: intent.clone(),
             link_id,

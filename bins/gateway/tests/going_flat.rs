@@ -58,7 +58,7 @@ struct Truth {
     orders: Vec<Resting>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Late {
     Cancel(u32),
     Reduce { symbol: usize, buys: bool, qty: i64 },
@@ -305,7 +305,11 @@ fn play(mut venue: Hostile, only: Option<usize>) -> u32 {
         is_sound(&next, &orders, &positions);
         if certain.take(next.is_flat(), begun, LAG_MS) {
             for (n, held) in venue.truth.positions.iter().enumerate() {
-                assert!(!in_scope(n) || *held == 0, "flat too soon: {:?}", venue.truth);
+                assert!(
+                    !in_scope(n) || *held == 0,
+                    "flat too soon: {:?}",
+                    venue.truth
+                );
             }
             let left = venue.truth.orders.iter().any(|o| in_scope(o.symbol));
             assert!(!left, "orders are left: {:?}", venue.truth);
@@ -325,7 +329,11 @@ fn play(mut venue: Hostile, only: Option<usize>) -> u32 {
                 qty: count(reduction.qty),
             });
         }
-        assert_eq!(others(&venue.truth), untouched, "another symbol was touched");
+        assert_eq!(
+            others(&venue.truth),
+            untouched,
+            "another symbol was touched"
+        );
         venue.settle();
     }
     panic!("never flat: {:?}", venue.truth);

@@ -263,7 +263,10 @@ fn without_the_guard_openers_go_stops_stay_and_exits_still_leave() {
     });
     let own = OrderLinkId::of_intent(player::LINEAGE, leave.intent_id).unwrap();
     assert_eq!((told.link_id, Some(own)), (own, placed.link_id));
-    assert_eq!((told.intent.intent_id, told.outcome), (leave.intent_id, placed.outcome));
+    assert_eq!(
+        (told.intent.intent_id, told.outcome),
+        (leave.intent_id, placed.outcome)
+    );
     assert!(told.signed_at.is_some());
 }
 

@@ -82,6 +82,8 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Prove every limit on fresh harnesses of real processes against the simulated exchange.
     Drill(Drill),
+    /// Prove that one intent is one order while every second order goes wrong.
+    Faults(Faults),
     /// A live guarded session against the simulated exchange, in this terminal.
     Demo(Demo),
 }
@@ -385,6 +387,26 @@ pub(crate) struct Drill {
     #[arg(long, value_name = "TEXT")]
     pub(crate) only: Option<String>,
     /// Keep the scenarios' directories, and say where they are.
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+/// `faults`.
+#[derive(Debug, Args)]
+pub(crate) struct Faults {
+    /// How many intents, in all.
+    #[arg(long, default_value_t = 300)]
+    pub(crate) intents: usize,
+    /// Harnesses side by side, each with an exchange of its own.
+    #[arg(long, default_value_t = 4)]
+    pub(crate) lanes: usize,
+    /// What goes wrong when follows from it.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// JSON on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Keep the lanes' directories, and say where they are.
     #[arg(long)]
     pub(crate) keep: bool,
 }

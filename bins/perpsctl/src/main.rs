@@ -71,6 +71,7 @@ fn run(cli: &Cli) -> Exit {
         Command::Config { what } => command::config::run(dir, what),
         Command::Replay(args) => command::replay::run(args),
         Command::Drill(args) => command::drill::run(args),
+        Command::Faults(args) => command::faults::run(args),
         Command::Demo(args) => command::demo::run(args),
     }
 }

@@ -260,7 +260,9 @@ impl Reader {
         }
         for order_id in named {
             let query = format!("category=linear&symbol={symbol}&orderId={order_id}");
-            let found = self.find(&query, |order| order.order_id == order_id).await?;
+            let found = self
+                .find(&query, |order| order.order_id == order_id)
+                .await?;
             match found {
                 Some(order) if order.link_id == Some(link_id) => return Ok(Some(order)),
                 Some(_) => {}

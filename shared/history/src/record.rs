@@ -173,8 +173,8 @@ const fn word_of_body(kind: &InputKind) -> Option<&'static str> {
 mod tests {
     use protocol::frame::{self, Envelope, Head, Message as _};
     use protocol::guard::{
-        CommandResult, ExitReport, GuardNote, GuardRequest, Observation, Observe, OperatorVerb, OutcomeReport,
-        Verb,
+        CommandResult, ExitReport, GuardNote, GuardRequest, Observation, Observe, OperatorVerb,
+        OutcomeReport, Verb,
     };
     use protocol::order::{Amend, Lookup};
     use protocol::{
@@ -243,33 +243,19 @@ mod tests {
             frame::write(Head::request(1, BootMs(9)), &request, &mut line).unwrap();
             all.push((kind, line));
         };
-        add(
-            InputKind::Authorize(intent.clone()),
-            GuardRequest::Authorize(intent),
-        );
-        add(
-            InputKind::AuthorizeAmend(amend.clone()),
-            GuardRequest::AuthorizeAmend(amend),
-        );
-        add(
-            InputKind::Outcome(outcome.clone()),
-            GuardRequest::Outcome(outcome),
-        );
-        add(
-            InputKind::Lookup(lookup.clone()),
-            GuardRequest::Lookup(lookup),
-        );
-        add(
-            InputKind::ExitAlone(exit.clone()),
-            GuardRequest::ExitAlone(exit),
-        );
-        add(
-            InputKind::CommandResult(result.clone()),
-            GuardRequest::CommandResult(result),
-        );
-        add(
-            InputKind::Operator(verb.clone()),
-            GuardRequest::Operator(verb),
+        macro_rules! add_each {
+            ($($name:ident($body:expr)),*) => {
+                $(add(InputKind::$name($body.clone()), GuardRequest::$name($body));)*
+            };
+        }
+        add_each!(
+            Authorize(intent),
+            AuthorizeAmend(amend),
+            Outcome(outcome),
+            Lookup(lookup),
+            ExitAlone(exit),
+            CommandResult(result),
+            Operator(verb)
         );
         let mut line = Vec::new();
         let note = GuardNote::Observe(observe.clone());

@@ -198,7 +198,8 @@ mod tests {
     #[test]
     fn an_intent_has_one_link_id_in_each_history() {
         let intent = |name: &str| IntentId::new(name).unwrap();
-        let link = |lineage: &str, name: &str| OrderLinkId::of_intent(lineage, intent(name)).unwrap();
+        let link =
+            |lineage: &str, name: &str| OrderLinkId::of_intent(lineage, intent(name)).unwrap();
         assert_eq!(link("mabc", "i-1"), link("mabc", "i-1"));
         assert_ne!(link("mabc", "i-1"), link("mabc", "i-2"));
         assert_ne!(link("mabc", "i-1"), link("mabd", "i-1"));

@@ -107,7 +107,6 @@ pub struct CommandStatus {
     pub done: bool,
 }
 
-
 /// One condition that blocks entries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trip {

@@ -167,6 +167,7 @@ pub(crate) fn judged(record: u64, input: &Input, decision: &Decision) -> Option<
             | InputKind::GatewayLost
             | InputKind::Outcome(_)
             | InputKind::Lookup(_)
+            | InputKind::ExitAlone(_)
             | InputKind::Observe(_)
             | InputKind::CommandResult(_)
             | InputKind::Operator(_)

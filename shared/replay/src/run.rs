@@ -198,6 +198,7 @@ impl<'o> Run<'o> {
             | InputKind::AuthorizeAmend(_)
             | InputKind::Outcome(_)
             | InputKind::Lookup(_)
+            | InputKind::ExitAlone(_)
             | InputKind::Observe(_)
             | InputKind::CommandResult(_)
             | InputKind::Operator(_)
@@ -248,6 +249,7 @@ const fn in_a_word(kind: &InputKind) -> &'static str {
         InputKind::AuthorizeAmend(_) => "authorize amend",
         InputKind::Outcome(_) => "outcome",
         InputKind::Lookup(_) => "lookup",
+        InputKind::ExitAlone(_) => "exit alone",
         InputKind::Observe(_) => "observation",
         InputKind::CommandResult(_) => "command result",
         InputKind::Operator(_) => "operator's word",

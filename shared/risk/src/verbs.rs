@@ -65,8 +65,7 @@ impl Engine {
     fn halt(&mut self, by: &str, flatten: bool, effects: &mut Effects) -> (String, CommandId) {
         let now = self.state.clock.venue;
         self.state.halted.get_or_insert(now);
-        let mut command =
-            self.command(CommandKind::CancelOpeners { symbol: None }, false, effects);
+        let mut command = self.command(CommandKind::CancelOpeners { symbol: None }, false, effects);
         if flatten {
             command = self.flatten(None, effects);
         }

@@ -52,7 +52,7 @@ fn alone(world: &World, exit: &Intent, outcome: Outcome) -> ExitReport {
 fn recorded(world: &mut World, intent: &Intent) -> Outcome {
     match world.authorize(intent) {
         Decision::Recorded(recorded) => recorded.outcome,
-        other => panic!("not recorded: {other:?}"),
+        other @ (Decision::Approved(_) | Decision::Denied(_)) => panic!("not recorded: {other:?}"),
     }
 }
 
@@ -84,10 +84,16 @@ fn a_state_that_has_forgotten_an_intent_gives_it_the_same_link_id() {
 fn an_exit_that_went_alone_is_followed_and_remembered() {
     let (mut world, exit) = holding();
     let report = alone(&world, &exit, cut());
-    let taken = world.say(InputKind::ExitAlone(report.clone())).exit.unwrap();
+    let taken = world
+        .say(InputKind::ExitAlone(report.clone()))
+        .exit
+        .unwrap();
     assert_eq!((taken.link_id, taken.opens), (report.link_id, false));
     assert_eq!(world.refused_by(), Some(Tag::InflightIntent));
-    assert!(matches!(recorded(&mut world, &exit), Outcome::Ambiguous { .. }));
+    assert!(matches!(
+        recorded(&mut world, &exit),
+        Outcome::Ambiguous { .. }
+    ));
     let again = world.say(InputKind::ExitAlone(report.clone())).exit;
     assert_eq!(again.as_ref(), Some(&taken), "said twice, taken once");
     let found = filled(&taken, "o-9", &world);
@@ -95,13 +101,22 @@ fn an_exit_that_went_alone_is_followed_and_remembered() {
     assert!(!told.unresolved);
     assert_eq!(
         (recorded(&mut world, &exit), world.status().unresolved),
-        (Outcome::Accepted { order_id: OrderId::new("o-9").unwrap() }, 0)
+        (
+            Outcome::Accepted {
+                order_id: OrderId::new("o-9").unwrap()
+            },
+            0
+        )
     );
     world.execute(OrderId::new("o-9").unwrap(), Side::Sell, "1", "100", "0");
     assert_eq!(world.status().positions[0].size, qty("1"));
     assert!(world.engine.state().reservations.is_empty());
     let late = world.say(InputKind::ExitAlone(report)).exit;
-    assert_eq!((late, world.engine.state().reservations.len()), (None, 0), "it is over");
+    assert_eq!(
+        (late, world.engine.state().reservations.len()),
+        (None, 0),
+        "it is over"
+    );
 }
 
 #[test]
@@ -110,19 +125,31 @@ fn an_approval_whose_exit_went_alone_is_not_let_go_by_late_words() {
     let approval = world.approved(&exit);
     let id = OrderId::new("o-9").unwrap();
     let report = alone(&world, &exit, Outcome::Accepted { order_id: id });
-    assert_eq!(report.link_id, approval.link_id, "the venue would take only one of them");
+    assert_eq!(
+        report.link_id, approval.link_id,
+        "the venue would take only one of them"
+    );
     // In either order: the gateway cannot know which of its words is heard first.
-    let taken = world.say(InputKind::ExitAlone(report.clone())).exit.unwrap();
+    let taken = world
+        .say(InputKind::ExitAlone(report.clone()))
+        .exit
+        .unwrap();
     assert_eq!(taken.approval_id, approval.approval_id);
     world.report(&approval, lost());
-    assert_eq!(recorded(&mut world, &exit), Outcome::Accepted { order_id: id });
+    assert_eq!(
+        recorded(&mut world, &exit),
+        Outcome::Accepted { order_id: id }
+    );
     assert_eq!(world.engine.state().reservations.len(), 1);
 
     let (mut world, exit) = holding();
     let approval = world.approved(&exit);
     world.report(&approval, lost());
     world.say(InputKind::ExitAlone(report)).exit.unwrap();
-    assert_eq!(recorded(&mut world, &exit), Outcome::Accepted { order_id: id });
+    assert_eq!(
+        recorded(&mut world, &exit),
+        Outcome::Accepted { order_id: id }
+    );
     assert_eq!(world.engine.state().reservations.len(), 1);
 }
 
@@ -153,7 +180,10 @@ fn what_the_venue_has_shown_is_not_unsent_by_a_late_report() {
     world.see(Observation::Orders(vec![resting]));
     world.report(&approval, lost());
     assert_eq!(world.engine.state().reservations.len(), 1);
-    assert!(matches!(recorded(&mut world, &intent), Outcome::Accepted { .. }));
+    assert!(matches!(
+        recorded(&mut world, &intent),
+        Outcome::Accepted { .. }
+    ));
 }
 
 #[test]
@@ -175,7 +205,10 @@ fn an_unreported_send_may_have_been_signed_until_its_gateway_was_lost() {
         settled = (!stands.unresolved).then(|| world.venue_now());
     }
     let least = lost_at.after(acceptance).after(limits.venue_lag_ms);
-    assert!(settled.unwrap() > least, "{settled:?}, not before {least:?}");
+    assert!(
+        settled.unwrap() > least,
+        "{settled:?}, not before {least:?}"
+    );
 }
 
 #[test]
@@ -196,12 +229,25 @@ fn a_flatten_says_how_far_it_is_and_that_it_is_done() {
         one.cloned().unwrap()
     };
     let half = say(&mut world, false, "half of it");
-    assert_eq!((half.done, half.progress.as_deref()), (false, Some("half of it")));
+    assert_eq!(
+        (half.done, half.progress.as_deref()),
+        (false, Some("half of it"))
+    );
     world.operate(Verb::Resume);
-    assert_eq!(world.refused_by(), Some(Tag::Halt), "no entries while it goes flat");
+    assert_eq!(
+        world.refused_by(),
+        Some(Tag::Halt),
+        "no entries while it goes flat"
+    );
     let whole = say(&mut world, true, "flat");
-    assert_eq!((whole.done, whole.progress.as_deref()), (true, Some("flat")));
-    assert_eq!((world.engine.commands().count(), world.refused_by()), (0, None));
+    assert_eq!(
+        (whole.done, whole.progress.as_deref()),
+        (true, Some("flat"))
+    );
+    assert_eq!(
+        (world.engine.commands().count(), world.refused_by()),
+        (0, None)
+    );
 }
 
 #[test]

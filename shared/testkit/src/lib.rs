@@ -8,6 +8,7 @@
 mod binaries;
 mod bot;
 pub mod drill;
+pub mod faults;
 mod harness;
 mod sim;
 pub mod soak;

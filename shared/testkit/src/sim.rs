@@ -62,6 +62,8 @@ pub struct Fault {
     pub ms: Option<i64>,
     /// Return code, for `ret_code`.
     pub code: Option<i64>,
+    /// Whether the call is carried out before its answer is spoilt.
+    pub executed: bool,
 }
 
 /// Everything the simulator ever accepted: the truth of every test.
@@ -175,6 +177,24 @@ impl Sim {
             .map_err(|e| problem(e.to_string()))
     }
 
+    /// How many orders it has ever accepted.
+    pub fn orders(&self) -> Result<u64, PlayError> {
+        let path = "/sim/health";
+        let problem = |why: String| PlayError::Sim {
+            path: path.to_owned(),
+            why,
+        };
+        let answer = ureq::get(format!("{}{path}", self.url)).call();
+        let text = answer
+            .map_err(|e| problem(e.to_string()))?
+            .body_mut()
+            .read_to_string()
+            .map_err(|e| problem(e.to_string()))?;
+        let health: Value = serde_json::from_str(&text).map_err(|e| problem(e.to_string()))?;
+        let orders = health.get("orders").and_then(Value::as_u64);
+        orders.ok_or_else(|| problem(format!("no count of orders in {text}")))
+    }
+
     /// Pins the price of a symbol, or releases it.
     pub fn price(&self, symbol: Symbol, price: Option<Price>) -> Result<(), PlayError> {
         self.post("/sim/price", &json!({ "symbol": symbol, "price": price }))
@@ -237,7 +257,11 @@ impl Sim {
 
     /// Makes the next calls go wrong.
     pub fn fault(&self, fault: &Fault) -> Result<(), PlayError> {
-        let mut body = json!({ "kind": fault.kind, "count": fault.count });
+        let mut body = json!({
+            "kind": fault.kind,
+            "count": fault.count,
+            "executed": fault.executed,
+        });
         let optional = [
             ("path", fault.path.map(Value::from)),
             ("ms", fault.ms.map(Value::from)),
@@ -285,6 +309,7 @@ impl Sim {
             count: 1,
             ms: Some(ms),
             code: None,
+            executed: false,
         })
     }
 

@@ -47,6 +47,13 @@ impl Exits {
         })
     }
 
+    /// The guard follows it and remembers it from here on.
+    pub(super) fn forget(&mut self, intent_id: IntentId) {
+        if self.by_intent.remove(&intent_id).is_some() {
+            self.order.retain(|kept| *kept != intent_id);
+        }
+    }
+
     /// The venue shows the order of an exit that was ambiguous.
     pub(super) fn found(&mut self, intent_id: IntentId, order_id: protocol::OrderId) {
         if let Some((_, outcome)) = self.by_intent.get_mut(&intent_id) {
@@ -73,6 +80,8 @@ mod tests {
             exits.recall(name(1)).unwrap().outcome,
             Outcome::Accepted { order_id }
         );
+        exits.forget(name(1));
+        assert!(exits.recall(name(1)).is_none() && exits.order.is_empty());
         exits.remember(name(2), link, Outcome::NotSent { why: "w".into() });
         assert!(exits.recall(name(2)).is_none());
         for n in 10..2000 {

@@ -207,6 +207,7 @@ impl Gateway {
 
     /// The guard follows an exit that went without it: it is looked up like any other order.
     pub(super) fn exit_taken(&mut self, approval: &Approval) {
+        self.exits.forget(approval.intent.intent_id);
         let since = self.since.executions;
         self.look_for(Missing::of(approval, since), boot_now());
     }

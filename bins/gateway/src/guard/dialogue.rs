@@ -137,6 +137,7 @@ impl Dialogue {
             | GuardReply::Decision(_)
             | GuardReply::Status(_)
             | GuardReply::VerbDone(_)
+            | GuardReply::Store(_)
             | GuardReply::Error(_) => return None,
         };
         self.reports

@@ -12,8 +12,8 @@ use std::time::Duration;
 use daemon::clock::boot_now;
 use protocol::frame::{Empty, Envelope, ErrorBody, ErrorCode, Message};
 use protocol::guard::{
-    Command, CommandResult, ExitReport, GatewayHello, GuardNote, GuardPush, GuardReply, GuardRequest,
-    GuardWelcome, Observe, OutcomeReport, Stands,
+    Command, CommandResult, ExitReport, GatewayHello, GuardNote, GuardPush, GuardReply,
+    GuardRequest, GuardWelcome, Observe, OutcomeReport, Stands,
 };
 use protocol::order::{Amend, Lookup, Recorded};
 use protocol::status::RiskStatus;

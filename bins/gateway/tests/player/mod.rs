@@ -28,7 +28,8 @@ use protocol::control::{Heartbeat, Order as ControlOrder, Prepare, Report};
 use protocol::frame::{Empty, Envelope, Head, Message, write};
 use protocol::gateway::{BotHello, GatewayReply, GatewayRequest, Placed};
 use protocol::guard::{
-    GuardNote, GuardPush, GuardReply, GuardRequest, GuardWelcome, Lease, Observation, Observe, Stands,
+    GuardNote, GuardPush, GuardReply, GuardRequest, GuardWelcome, Lease, Observation, Observe,
+    Stands,
 };
 use protocol::status::TradingState;
 use protocol::{

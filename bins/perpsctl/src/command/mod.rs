@@ -5,6 +5,7 @@ pub(crate) mod demo;
 pub(crate) mod drill;
 pub(crate) mod events;
 pub(crate) mod explain;
+pub(crate) mod faults;
 pub(crate) mod flatten;
 pub(crate) mod limits;
 pub(crate) mod logs;

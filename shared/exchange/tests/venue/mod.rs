@@ -255,8 +255,8 @@ pub(crate) fn symbol(name: &str) -> Symbol {
 }
 
 pub(crate) fn buy(link: &str) -> NewOrder {
-        position_index: 0,
     NewOrder {
+        position_index: 0,
         symbol: symbol("SOLUSDT"),
         side: Side::Buy,
         order_type: OrderType::Market,

@@ -109,6 +109,7 @@ impl Stage {
             count: 1,
             ms,
             code: None,
+            executed: false,
         };
         self.sim.fault(&fault).unwrap();
     }
