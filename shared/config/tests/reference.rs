@@ -72,6 +72,7 @@ fn the_demo_and_the_drill_load() {
         "drawdown",
         "circuit_breaker",
         "rate_limiter",
+        "faults",
     ];
     for name in names {
         let file = format!("drill/{name}.yaml");
