@@ -137,6 +137,11 @@ impl WhatIf {
                     self.step(number, &say(InputKind::Lookup(lookup)), effects);
                 }
             }
+            InputKind::ExitAlone(exit) => {
+                if let Some(report) = self.exit_alone(exit, effects) {
+                    self.step(number, &say(InputKind::Outcome(report)), effects);
+                }
+            }
             InputKind::Observe(observe) => self.observe(number, input, observe, recorded, effects),
             InputKind::Operator(word) => {
                 self.step(number, input, effects);

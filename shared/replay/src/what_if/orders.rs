@@ -2,7 +2,7 @@
 //! there.
 
 use money::Qty;
-use protocol::guard::OutcomeReport;
+use protocol::guard::{ExitReport, OutcomeReport};
 use protocol::order::Lookup;
 use protocol::venue::Order;
 use protocol::{Approval, Decision, Intent, Outcome};
@@ -123,6 +123,25 @@ impl WhatIf {
             }),
             Some(Fate::Never | Fate::InProportion) => None,
         }
+    }
+
+    /// An exit that went while the guard was silent: it would have gone under any limits, for its
+    /// share of the position there.
+    pub(super) fn exit_alone(
+        &mut self,
+        exit: &ExitReport,
+        effects: &Effects,
+    ) -> Option<OutcomeReport> {
+        let approval = effects.exit.as_ref()?;
+        if self.fates.of(approval.approval_id).is_none() {
+            self.fates
+                .put(approval.approval_id, approval.link_id, Fate::InProportion);
+        }
+        self.outcome(&OutcomeReport {
+            approval_id: approval.approval_id,
+            outcome: exit.outcome.clone(),
+            signed_at: exit.signed_at,
+        })
     }
 
     /// A look-up, as the other engine knows its order.
