@@ -187,6 +187,54 @@ fn what_the_venue_has_shown_is_not_unsent_by_a_late_report() {
 }
 
 #[test]
+fn a_fill_that_is_told_before_the_answer_is_the_answer() {
+    for late in [
+        cut(),
+        Outcome::Accepted {
+            order_id: OrderId::new("o-1").unwrap(),
+        },
+    ] {
+        for ambiguous_first in [false, true] {
+            let mut world = World::ready(wide());
+            let intent = world.intent(Side::Buy, "1");
+            let approval = world.approved(&intent);
+            if ambiguous_first {
+                world.report(&approval, cut());
+            }
+            let id = OrderId::new("o-1").unwrap();
+            let fill = protocol::venue::Execution {
+                exec_id: protocol::ExecId::new("e-1").unwrap(),
+                order_id: id,
+                link_id: Some(approval.link_id),
+                symbol: intent.symbol,
+                side: Side::Buy,
+                price: support::price("100"),
+                qty: qty("1"),
+                fee: money::Amount::ZERO,
+                kind: protocol::venue::ExecKind::Trade,
+                closed: None,
+                at: world.venue_now(),
+            };
+            world.see(Observation::Executions(vec![fill]));
+            world.report(&approval, late.clone());
+            assert_eq!(
+                recorded(&mut world, &intent),
+                Outcome::Accepted { order_id: id }
+            );
+            let status = world.status();
+            assert_eq!(
+                (
+                    status.unresolved,
+                    status.session.trades,
+                    status.session.sent
+                ),
+                (0, 1, 1)
+            );
+        }
+    }
+}
+
+#[test]
 fn an_unreported_send_may_have_been_signed_until_its_gateway_was_lost() {
     let mut world = World::ready(wide());
     let intent = world.intent(Side::Buy, "1");

@@ -190,7 +190,10 @@ impl Engine {
             if reservation.has_no_outcome() {
                 // An execution is proof that it arrived; a stream may tell it before the answer.
                 reservation.stage = Stage::Live;
+                let intent_id = reservation.approval.intent.intent_id;
                 self.state.session.sent = self.state.session.sent.saturating_add(1);
+                // It may be over with this fill, and then nobody comes back to the intent.
+                self.update_intent(&intent_id, Outcome::Accepted { order_id: *order });
             }
         }
         self.count_trade(id);
