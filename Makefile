@@ -39,7 +39,7 @@ test-clients: ## the simulator's wire, judged by pybit and ccxt from PyPI (exit 
 drill: build ## prove every limit on real processes (under 90 s)
 	@$(BIN)/perpsctl drill
 
-crash: ## the power-cut matrix and 1,000 kills of a guard under load, with their counts (about 3 min)
+crash: ## the power-cut matrix and 1,000 kills of a guard under load, with their counts (about 5 min)
 	$(CARGO) test --package state --test power -- --nocapture
 	PERPS_KILLS=1000 $(CARGO) test --package perps-guard --test killing -- --nocapture
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use history::Rebuilt;
 use protocol::AccountId;
 use serde_json::{Value, json};
-use state::{Disk, Inspection, Outlook, SnapshotFacts, inspect};
+use state::{Disk, Inspection, OpenError, Outlook, SnapshotFacts, inspect};
 
 use super::place::Place;
 use super::{Failed, SCHEMA_VERSION};
@@ -28,23 +28,10 @@ pub(super) fn look(place: &Place) -> Result<Look, Failed> {
     let mut seen = once();
     if place.guard.is_some() {
         for _ in 1..LOOKS {
-            let before = match &seen {
-                Ok(inspection) => match &inspection.outlook {
-                    Outlook::Corrupt(damage) => damage.to_string(),
-                    Outlook::Fresh | Outlook::Sound | Outlook::Deleted => break,
-                },
-                Err(problem) => problem.to_string(),
-            };
+            let Some(before) = apparent(&seen) else { break };
             pause::for_a(BETWEEN);
             seen = once();
-            let again = match &seen {
-                Ok(inspection) => match &inspection.outlook {
-                    Outlook::Corrupt(damage) => damage.to_string(),
-                    Outlook::Fresh | Outlook::Sound | Outlook::Deleted => break,
-                },
-                Err(problem) => problem.to_string(),
-            };
-            if again == before {
+            if apparent(&seen).is_none_or(|again| again == before) {
                 break;
             }
         }
@@ -59,6 +46,17 @@ pub(super) fn look(place: &Place) -> Result<Look, Failed> {
         inspection,
         rebuilt,
     })
+}
+
+/// What seems to be wrong at first sight.
+fn apparent(seen: &Result<Inspection, OpenError>) -> Option<String> {
+    match seen {
+        Err(problem) => Some(problem.to_string()),
+        Ok(inspection) => match &inspection.outlook {
+            Outlook::Corrupt(damage) => Some(damage.to_string()),
+            Outlook::Fresh | Outlook::Sound | Outlook::Deleted => None,
+        },
+    }
 }
 
 impl Look {
