@@ -391,26 +391,33 @@ impl Both {
         let account = &status.account;
         let held = state.book.positions.get(&sol());
         let size = held.map_or(Decimal::ZERO, |held| held.size.get());
-        let round = |amount: Decimal| amount.round_dp(6).normalize();
+        let theirs = self.model.picture();
+        // The engine rounds a share of a cost as the venue does, the model never: that is no
+        // difference.
+        let as_theirs = |ours: Decimal, theirs: Decimal| {
+            let rounding = Decimal::new(1, 6);
+            if (ours - theirs).abs() <= rounding {
+                theirs
+            } else {
+                ours
+            }
+        };
+        let both = |ours: Option<Amount>, theirs: Option<Decimal>| {
+            ours.map(|ours| as_theirs(ours.get(), theirs.unwrap_or(ours.get())))
+        };
         let ours = Picture {
             blocks: blocks.clone(),
             streak: account.loss_streak.into(),
-            realised_today: round(account.realised_today.get()),
-            day_open: account.day_open.map(|open| round(open.get())),
-            peak: account.peak.map(|peak| round(peak.get())),
+            realised_today: as_theirs(account.realised_today.get(), theirs.realised_today),
+            day_open: both(account.day_open, theirs.day_open),
+            peak: both(account.peak, theirs.peak),
             trades: status.session.trades.into(),
             live: status.session.live_openers.into(),
             size: size.normalize(),
         };
-        let theirs = self.model.picture();
         let theirs = Picture {
-            realised_today: round(theirs.realised_today),
-            day_open: theirs.day_open.map(round),
             // The engine raises the peak once a read is proven, which `settle` sees to.
-            peak: ours
-                .peak
-                .filter(|_| step_is_open(self))
-                .or(theirs.peak.map(round)),
+            peak: ours.peak.filter(|_| step_is_open(self)).or(theirs.peak),
             size: theirs.size.normalize(),
             ..theirs
         };
