@@ -98,6 +98,8 @@ pub struct LedgerOrder {
     pub close_on_trigger: bool,
     /// Where it stands.
     pub status: String,
+    /// When that last changed, venue ms.
+    pub updated_time: i64,
 }
 
 impl LedgerOrder {
@@ -179,6 +181,15 @@ impl Sim {
 
     /// How many orders it has ever accepted.
     pub fn orders(&self) -> Result<u64, PlayError> {
+        self.health("orders")
+    }
+
+    /// How many calls are still to suffer a fault.
+    pub fn faults_pending(&self) -> Result<u64, PlayError> {
+        self.health("faultsPending")
+    }
+
+    fn health(&self, count: &str) -> Result<u64, PlayError> {
         let path = "/sim/health";
         let problem = |why: String| PlayError::Sim {
             path: path.to_owned(),
@@ -191,8 +202,8 @@ impl Sim {
             .read_to_string()
             .map_err(|e| problem(e.to_string()))?;
         let health: Value = serde_json::from_str(&text).map_err(|e| problem(e.to_string()))?;
-        let orders = health.get("orders").and_then(Value::as_u64);
-        orders.ok_or_else(|| problem(format!("no count of orders in {text}")))
+        let found = health.get(count).and_then(Value::as_u64);
+        found.ok_or_else(|| problem(format!("no {count} in {text}")))
     }
 
     /// Pins the price of a symbol, or releases it.

@@ -74,6 +74,7 @@ pub async fn flatten(hands: &Hands, task: Task) -> Result<String, String> {
         told: String::new(),
     };
     let mut certain = Confirmation::default();
+    let mut unread = false;
     for n in 0..ROUNDS {
         if n > 0 {
             sleep(PAUSE).await;
@@ -85,14 +86,19 @@ pub async fn flatten(hands: &Hands, task: Task) -> Result<String, String> {
         let seen = match way.look().await {
             Ok(seen) => seen,
             Err(fault) => {
+                unread = true;
                 way.obstacle = Some(format!("the venue cannot be read: {fault}"));
                 way.tell("reading the venue");
                 continue;
             }
         };
         let next = way.plan(&seen);
+        if std::mem::take(&mut unread) || next.is_flat() {
+            // It stands in the way no longer.
+            way.obstacle = None;
+        }
         if certain.take(next.is_flat(), begun, task.lag_ms.max(CONFIRM_LEAST_MS)) {
-            return Ok(format!("flat: {}", way.sent()));
+            return Ok(way.done(&seen));
         }
         way.say_where(&seen, &next);
         way.act(next, &seen, begun).await;
@@ -158,15 +164,7 @@ impl Flatten<'_> {
     /// Tells the guard how far it is, if that has changed.
     fn say_where(&mut self, seen: &Seen, next: &Round) {
         let asked = |symbol: Symbol| self.task.symbol.is_none_or(|only| only == symbol);
-        let held: Vec<String> = seen
-            .positions
-            .iter()
-            .filter(|p| asked(p.symbol) && !p.size.is_zero())
-            .map(|p| {
-                let side = p.side.map_or("?", Side::position_word);
-                format!("{side} {} {}", p.size, p.symbol)
-            })
-            .collect();
+        let held = held(&seen.positions, asked);
         let mut left = Vec::new();
         if !next.cancel.is_empty() {
             left.push(format!("{} orders to cancel", next.cancel.len()));
@@ -181,8 +179,27 @@ impl Flatten<'_> {
         }
     }
 
+    /// What it came to. A symbol that is misspelt has nothing open either, so what has is named.
+    fn done(&self, seen: &Seen) -> String {
+        let (cancels, reductions) = (self.cancels, self.reductions);
+        let sent = format!("{cancels} cancels, {reductions} closing orders");
+        let Some(symbol) = self.task.symbol else {
+            return format!("flat: {sent}");
+        };
+        let others = held(&seen.positions, |other| other != symbol);
+        if others.is_empty() {
+            format!("flat in {symbol}: {sent}")
+        } else {
+            format!(
+                "flat in {symbol}: {sent}; open beside it: {}",
+                others.join(", ")
+            )
+        }
+    }
+
+    /// Without counts: who watches reads a line only where something has changed.
     fn tell(&mut self, what: &str) {
-        let mut text = format!("{what} ({})", self.sent());
+        let mut text = what.to_owned();
         if let Some(obstacle) = &self.obstacle {
             text = format!("{text}; in the way: {obstacle}");
         }
@@ -194,11 +211,6 @@ impl Flatten<'_> {
                 message: text,
             });
         }
-    }
-
-    fn sent(&self) -> String {
-        let (cancels, reductions) = (self.cancels, self.reductions);
-        format!("{cancels} cancels, {reductions} closing orders")
     }
 
     /// Reads everything a round needs, and tells the owner what it saw.
@@ -247,6 +259,17 @@ impl Flatten<'_> {
         self.hands.seen(begun, Observation::Tickers(vec![ticker]));
         Ok(())
     }
+}
+
+/// The open positions of some symbols, in words.
+fn held(positions: &[Position], of: impl Fn(Symbol) -> bool) -> Vec<String> {
+    let open = positions.iter();
+    open.filter(|p| of(p.symbol) && !p.size.is_zero())
+        .map(|p| {
+            let side = p.side.map_or("?", Side::position_word);
+            format!("{side} {} {}", p.size, p.symbol)
+        })
+        .collect()
 }
 
 fn trouble(outcome: Outcome) -> Option<String> {

@@ -190,6 +190,7 @@ mod tests {
             reduce_only: false,
             close_on_trigger: false,
             status: "Filled".to_owned(),
+            updated_time: 0,
         }
     }
 
