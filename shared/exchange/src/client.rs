@@ -16,6 +16,7 @@ use crate::number::plain;
 use crate::signing::rest_signature;
 use crate::stream::Feed;
 use crate::venue::Venue;
+use crate::whose::Whose;
 use crate::wire::market::TimeResult;
 
 /// How long after its first send an order may be sent once more, when the venue refused its time
@@ -88,6 +89,7 @@ pub(crate) struct Shared {
     credentials: Credentials,
     limiter: Mutex<Limiter>,
     clock: Mutex<VenueClock>,
+    whose: Mutex<Whose>,
     orders_waiting: AtomicUsize,
     recv_window_ms: AtomicU32,
     around: Box<dyn Surroundings>,
@@ -146,6 +148,7 @@ impl Shared {
             credentials,
             limiter: Mutex::new(limiter),
             clock: Mutex::new(VenueClock::new()),
+            whose: Mutex::new(Whose::default()),
             orders_waiting: AtomicUsize::new(0),
             around,
         }))
@@ -202,6 +205,11 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
             .sync(asked, heard, said);
         Ok(said)
+    }
+
+    /// What is known of whose order is whose.
+    pub(crate) fn whose<T>(&self, ask: impl FnOnce(&mut Whose) -> T) -> T {
+        ask(&mut self.whose.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Sends a call in its turn. A wrong time stamp (10002) is never executed by the venue, so the

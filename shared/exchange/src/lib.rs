@@ -40,6 +40,7 @@ pub mod signing;
 pub mod stream;
 mod trader;
 mod venue;
+mod whose;
 mod wire;
 
 pub use client::{Settings, Surroundings, Throttle};

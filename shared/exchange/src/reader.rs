@@ -259,13 +259,21 @@ impl Reader {
             }
         }
         for order_id in named {
+            if self
+                .shared
+                .whose(|whose| whose.is_anothers(order_id, link_id))
+            {
+                continue;
+            }
             let query = format!("category=linear&symbol={symbol}&orderId={order_id}");
             let found = self
                 .find(&query, |order| order.order_id == order_id)
                 .await?;
             match found {
                 Some(order) if order.link_id == Some(link_id) => return Ok(Some(order)),
-                Some(_) => {}
+                Some(order) => self
+                    .shared
+                    .whose(|whose| whose.learn(order_id, order.link_id)),
                 None => {
                     let why = format!("an execution names order {order_id}, which no list shows");
                     return Err(ExchangeError::Unreadable { call: name, why });

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use exchange::signing::rest_signature;
 use exchange::{Cause, ExchangeError, OrderName};
 use money::Ratio;
-use protocol::{OrderId, VenueMs};
+use protocol::{OrderId, OrderLinkId, VenueMs};
 use venue::{KEY, Play, Request, SECRET, Told, Venue, buy, client, fixture, refusal, run, symbol};
 
 const WIDE: (u32, u32) = (10_000, 100_000);
@@ -390,4 +390,41 @@ fn nobody_reads_the_keys_in_what_is_shown() {
         !error.to_string().contains('\n') && shown.len() < 3_000,
         "{shown}"
     );
+}
+
+/// The venue's limit ends a look-up that has many orders to ask for; if the next began where the
+/// last one did, none would ever end.
+#[test]
+fn a_look_up_that_the_limit_ended_goes_on_where_it_was() {
+    let refused = AtomicUsize::new(0);
+    let venue = playing(move |request, _| {
+        let row = |id: &str| {
+            let shown = "0b9c1a52-3f0d-4a6e-9a38-0a54de1f7c01";
+            Play::Ok(fixture("open-orders").replace(shown, id))
+        };
+        if request.is("/execution/list") {
+            return Play::Ok(fixture("executions").replace("1763980101091%3A3", ""));
+        }
+        if request.query.ends_with("orderId=o-1") {
+            return row("o-1");
+        }
+        match refused.fetch_add(1, Ordering::SeqCst) {
+            0 => Play::Ok(refusal(10_006, "Too many visits.")),
+            _ => row("o-2"),
+        }
+    });
+    let (reader, _) = client(&venue.url, WIDE, &Told::default());
+    let link = OrderLinkId::new("pg-9").unwrap();
+    run(async {
+        reader.sync_clock().await.unwrap();
+        let look = || reader.find_by_executions(symbol("SOLUSDT"), link, VenueMs(0), VenueMs(1));
+        let error = look().await.unwrap_err();
+        assert!(error.to_string().contains("10006"), "{error}");
+        assert!(look().await.unwrap().is_none());
+        assert!(look().await.unwrap().is_none());
+    });
+    let asked: Vec<_> = venue.asked("/order/realtime");
+    let asked: Vec<_> = asked.iter().map(|r| r.query.as_str()).collect();
+    let of = |id: &str| asked.iter().filter(|query| query.ends_with(id)).count();
+    assert_eq!((of("=o-1"), of("=o-2")), (1, 2), "{asked:?}");
 }
