@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use protocol::{BootMs, VenueMs};
 use reqwest::header::{HeaderMap, HeaderValue};
+use tokio::sync::OnceCell;
 
 use crate::answer::{Answer, chain, read_body, read_envelope};
 use crate::clock::VenueClock;
@@ -84,7 +85,8 @@ pub trait Surroundings: Send + Sync {
 
 /// What all calls share: connection, keys, limiter, clock.
 pub(crate) struct Shared {
-    http: reqwest::Client,
+    /// Filled at once where no certificates are needed, else by the first call.
+    http: OnceCell<reqwest::Client>,
     settings: Settings,
     credentials: Credentials,
     limiter: Mutex<Limiter>,
@@ -129,17 +131,11 @@ impl Shared {
         credentials: Credentials,
         around: Box<dyn Surroundings>,
     ) -> Result<Arc<Self>, ExchangeError> {
-        let http = reqwest::Client::builder()
-            .timeout(settings.timeout)
-            .connect_timeout(Duration::from_secs(5))
-            .redirect(reqwest::redirect::Policy::none())
-            .tcp_nodelay(true)
-            .no_proxy()
-            .build()
-            .map_err(|e| ExchangeError::NotSent {
-                call: "connect",
-                why: chain(&e),
-            })?;
+        let http = if is_tls(&settings) {
+            OnceCell::new()
+        } else {
+            OnceCell::new_with(Some(make_http(&settings)?))
+        };
         let limiter = Limiter::new(settings.per_second, settings.per_minute);
         Ok(Arc::new(Self {
             http,
@@ -297,9 +293,21 @@ impl Shared {
         }
     }
 
+    /// The client of HTTP. The system's certificates are hundreds of files: the first call reads
+    /// them, beside the event loop; after a failure the next call tries again.
+    async fn http(&self) -> Result<&reqwest::Client, ExchangeError> {
+        let make = || async {
+            let settings = self.settings.clone();
+            let made = tokio::task::spawn_blocking(move || make_http(&settings)).await;
+            made.unwrap_or_else(|e| Err(no_http(e.to_string())))
+        };
+        self.http.get_or_try_init(make).await
+    }
+
     async fn send_once(&self, call: &Call<'_>) -> Result<Answer, ExchangeError> {
-        let request = self.request(call)?;
-        let response = match self.http.execute(request).await {
+        let http = self.http().await?;
+        let request = self.request(http, call)?;
+        let response = match http.execute(request).await {
             Ok(response) => response,
             Err(e) if e.is_connect() || e.is_builder() => {
                 return Err(ExchangeError::NotSent {
@@ -380,18 +388,20 @@ impl Shared {
         })
     }
 
-    fn request(&self, call: &Call<'_>) -> Result<reqwest::Request, ExchangeError> {
+    fn request(
+        &self,
+        http: &reqwest::Client,
+        call: &Call<'_>,
+    ) -> Result<reqwest::Request, ExchangeError> {
         let (base, prefix) = (&self.settings.base_url, self.settings.venue.prefix);
         let url = format!("{base}{prefix}{}", call.path);
         let builder = match call.what {
-            What::Public("") => self.http.get(url),
-            What::Public(query) => self.http.get(format!("{url}?{query}")),
-            What::Get(query) => self
-                .http
+            What::Public("") => http.get(url),
+            What::Public(query) => http.get(format!("{url}?{query}")),
+            What::Get(query) => http
                 .get(format!("{url}?{query}"))
                 .headers(self.signed(call.name, query)?),
-            What::Post(body) => self
-                .http
+            What::Post(body) => http
                 .post(url)
                 .headers(self.signed(call.name, body)?)
                 .header("content-type", "application/json")
@@ -442,5 +452,34 @@ impl Shared {
             let (now, scope) = (self.now(), Scope::Endpoint(call));
             self.limiter(|limiter| limiter.venue_says_wait(now, scope, until));
         }
+    }
+}
+
+fn is_tls(settings: &Settings) -> bool {
+    let scheme = settings.base_url.split(':').next();
+    !scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("http"))
+}
+
+/// Makes the client of HTTP; with the system's certificates only if something is to be encrypted.
+fn make_http(settings: &Settings) -> Result<reqwest::Client, ExchangeError> {
+    let builder = reqwest::Client::builder()
+        .timeout(settings.timeout)
+        .connect_timeout(Duration::from_secs(5))
+        .redirect(reqwest::redirect::Policy::none())
+        .tcp_nodelay(true)
+        .no_proxy();
+    let builder = if is_tls(settings) {
+        builder
+    } else {
+        // No certificate is trusted then: should a call be encrypted after all, it fails.
+        builder.tls_certs_only([])
+    };
+    builder.build().map_err(|e| no_http(chain(&e)))
+}
+
+const fn no_http(why: String) -> ExchangeError {
+    ExchangeError::NotSent {
+        call: "connect",
+        why,
     }
 }

@@ -428,3 +428,18 @@ fn a_look_up_that_the_limit_ended_goes_on_where_it_was() {
     let of = |id: &str| asked.iter().filter(|query| query.ends_with(id)).count();
     assert_eq!((of("=o-1"), of("=o-2")), (1, 2), "{asked:?}");
 }
+
+/// The certificates are read by the first call, not before; what fails then is a call not sent.
+#[test]
+fn an_encrypted_address_is_reached_encrypted_or_not_at_all() {
+    let venue = playing(|_, _| Play::Ok(fixture("time")));
+    let encrypted = venue.url.replace("http://", "https://");
+    let (reader, _trader) = client(&encrypted, WIDE, &Told::default());
+    run(async {
+        for _ in 0..2 {
+            let error = reader.sync_clock().await.unwrap_err();
+            assert!(matches!(error, ExchangeError::NotSent { .. }), "{error}");
+        }
+    });
+    assert!(venue.asked("/market/time").is_empty());
+}

@@ -8,6 +8,7 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 
 use crate::filesystem::{Entry, EntryKind, File, FileSystem, Lock, LockRefused};
+use crate::sparse::Sparse;
 
 const OWNER_ONLY_FILE: u32 = 0o600;
 const OWNER_ONLY_DIR: u32 = 0o700;
@@ -25,6 +26,25 @@ struct DiskLock {
 }
 
 impl Lock for DiskLock {}
+
+/// Up to a byte more than the limit, and about how many there will be.
+fn open_to_read(path: &Path, limit: u64) -> io::Result<(io::Take<fs::File>, usize)> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+        .open(path)?;
+    let expected = file.metadata()?.len().min(limit);
+    let expected = usize::try_from(expected).unwrap_or(0);
+    Ok((file.take(limit.saturating_add(1)), expected))
+}
+
+fn within(length: usize, limit: u64) -> io::Result<()> {
+    if u64::try_from(length).is_ok_and(|length| length <= limit) {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::FileTooLarge.into())
+    }
+}
 
 impl File for DiskFile {
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
@@ -71,18 +91,18 @@ impl FileSystem for Disk {
     }
 
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
-            .open(path)?;
-        let expected = file.metadata()?.len().min(limit);
-        let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
-        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-        if u64::try_from(bytes.len()).is_ok_and(|n| n <= limit) {
-            Ok(bytes)
-        } else {
-            Err(io::ErrorKind::FileTooLarge.into())
-        }
+        let (mut file, expected) = open_to_read(path, limit)?;
+        let mut bytes = Vec::with_capacity(expected);
+        file.read_to_end(&mut bytes)?;
+        within(bytes.len(), limit)?;
+        Ok(bytes)
+    }
+
+    fn read_sparse(&self, path: &Path, limit: u64) -> io::Result<Sparse> {
+        let (file, expected) = open_to_read(path, limit)?;
+        let read = Sparse::read(file, expected)?;
+        within(read.bytes.len(), limit)?;
+        Ok(read)
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {

@@ -7,6 +7,8 @@
 use std::io;
 use std::path::Path;
 
+use crate::sparse::Sparse;
+
 /// What stands at a path, not following a symbolic link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
@@ -61,6 +63,11 @@ pub trait FileSystem: Send {
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
     /// The whole of a file; an error if it is longer than `limit` bytes.
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
+    /// The same of a file that is mostly zeros.
+    fn read_sparse(&self, path: &Path, limit: u64) -> io::Result<Sparse> {
+        let bytes = self.read(path, limit)?;
+        Sparse::read(bytes.as_slice(), bytes.len())
+    }
     /// Makes a directory that only its owner may enter (0700).
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// Makes a file that only its owner may read (0600); an error if the name is taken.

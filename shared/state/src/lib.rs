@@ -38,6 +38,7 @@ mod paths;
 mod recovery;
 mod segment;
 mod snapshot;
+mod sparse;
 mod store;
 mod writer;
 
@@ -50,4 +51,5 @@ pub use inspection::{Inspection, Outlook, SegmentFacts, SnapshotFacts, inspect};
 pub use paths::{StorePaths, UnixMs};
 pub use segment::{Journal, first_record_of, read_journal};
 pub use snapshot::{Identity, Snapshot, admit, read_snapshot, write_snapshot};
+pub use sparse::Sparse;
 pub use store::{Options, Store, Tended};

@@ -5,6 +5,7 @@
 //! the end. Reading never stops at the first bad place: what is sound behind it decides whether the
 //! bad place is a torn write or damage.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use crate::error::OpenError;
 use crate::filesystem::{EntryKind, FileSystem};
 use crate::frame::{self, ALIGN, Kind, frame_bytes};
 use crate::paths::UnixMs;
+use crate::sparse::{Sparse, is_zero};
 
 /// The journal format that this program writes.
 pub(crate) const FORMAT: u32 = 1;
@@ -65,6 +67,8 @@ pub(crate) struct Scan {
     pub(crate) ordinal: u64,
     pub(crate) path: PathBuf,
     pub(crate) bytes: Vec<u8>,
+    /// Bytes that are known to be zero.
+    zeros: Range<usize>,
     /// The head and the first record number, if the head is sound.
     pub(crate) head: Option<(SegmentHead, u64)>,
     /// In the order of the file; behind a bad place too.
@@ -93,11 +97,22 @@ impl Scan {
         self.bytes.strip_suffix(&FOOTER).unwrap_or(&self.bytes)
     }
 
-    fn of(ordinal: u64, path: PathBuf, bytes: Vec<u8>) -> Self {
+    /// Whether nothing but zeros stands from there to the footer.
+    fn is_zero_from(&self, at: usize) -> bool {
+        let body = self.body();
+        let known = |edge: usize| edge.min(body.len()).max(at);
+        let (begins, ends) = (known(self.zeros.start), known(self.zeros.end));
+        let look = |place: Range<usize>| is_zero(body.get(place).unwrap_or_default());
+        look(at..begins) && look(ends..body.len())
+    }
+
+    fn of(ordinal: u64, path: PathBuf, read: Sparse) -> Self {
+        let Sparse { bytes, zeros } = read;
         let mut scan = Self {
             ordinal,
             path,
             bytes,
+            zeros,
             head: None,
             items: Vec::new(),
             end: 0,
@@ -109,7 +124,7 @@ impl Scan {
 
     fn read(&mut self) {
         let length = self.body().len();
-        if is_zero(self.body()) && !self.is_cut() {
+        if self.is_zero_from(0) && !self.is_cut() {
             return;
         }
         let mut at = 0;
@@ -123,7 +138,7 @@ impl Scan {
             });
             let Some(found) = decoded else {
                 if sound_so_far {
-                    if is_zero(rest) {
+                    if self.is_zero_from(at) {
                         break;
                     }
                     sound_so_far = false;
@@ -181,7 +196,7 @@ pub(crate) fn scan_all(fs: &dyn FileSystem, dir: &Path) -> Result<Vec<Scan>, Ope
             });
         }
         let bytes = fs
-            .read(&path, LIMIT_BYTES)
+            .read_sparse(&path, LIMIT_BYTES)
             .map_err(|e| OpenError::io("read", &path, e))?;
         scans.push(Scan::of(ordinal, path, bytes));
     }
@@ -236,11 +251,6 @@ const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
-fn is_zero(bytes: &[u8]) -> bool {
-    let (words, rest) = bytes.as_chunks::<32>();
-    words.iter().all(|w| *w == [0; 32]) && rest.iter().all(|b| *b == 0)
-}
-
 /// A journal as it stands, read without its lock and without changing anything.
 #[derive(Debug)]
 pub struct Journal {
@@ -265,7 +275,7 @@ pub fn first_record_of(fs: &dyn FileSystem, segment: &Path) -> Result<Option<u64
         return Ok(None);
     };
     let bytes = fs
-        .read(segment, LIMIT_BYTES)
+        .read_sparse(segment, LIMIT_BYTES)
         .map_err(|e| OpenError::io("read", segment, e))?;
     let scan = Scan::of(ordinal, segment.to_path_buf(), bytes);
     Ok(scan.head.map(|(_, first)| first))
@@ -302,4 +312,62 @@ pub fn read_journal(fs: &dyn FileSystem, dir: &Path) -> Result<Journal, OpenErro
         first_seq,
         damage,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: usize = 4096;
+
+    /// Zeros with a byte here and there: what is known about a run of them changes no answer.
+    #[test]
+    fn zeros_that_are_known_are_zeros_that_are_there() {
+        let length = 6 * PAGE;
+        let edges: Vec<usize> = (0..6)
+            .flat_map(|n| [n * PAGE, n * PAGE + 8, n * PAGE + 4080])
+            .collect();
+        for &first in &edges {
+            for &second in &edges {
+                for footer in [false, true] {
+                    let mut file = vec![0; length];
+                    file[first] = 1;
+                    file[second] = 1;
+                    if footer {
+                        file[length - FOOTER.len()..].copy_from_slice(&FOOTER);
+                    }
+                    let read = Sparse::read(&file[..], length).unwrap();
+                    let scan = Scan::of(1, PathBuf::new(), read);
+                    assert_eq!(scan.ending, Ending::Dirty);
+                    for &at in edges.iter().filter(|at| **at <= scan.body().len()) {
+                        let naive = scan.body()[at..].iter().all(|b| *b == 0);
+                        assert_eq!(scan.is_zero_from(at), naive, "{first} {second} from {at}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// A frame far behind zeros is still found.
+    #[test]
+    fn what_stands_behind_zeros_is_seen() {
+        let mut file = vec![0; 64 * PAGE];
+        let fence = frame::Frame {
+            kind: Kind::Fence,
+            seq: 7,
+            synced: 7,
+            at: UnixMs(1),
+            payload: &[],
+        };
+        let mut bytes = Vec::new();
+        frame::encode(&mut bytes, &fence);
+        file[40 * PAGE..40 * PAGE + bytes.len()].copy_from_slice(&bytes);
+        let length = file.len();
+        file[length - FOOTER.len()..].copy_from_slice(&FOOTER);
+        let scan = Scan::of(1, PathBuf::new(), Sparse::read(&file[..], length).unwrap());
+        assert_eq!(scan.ending, Ending::Dirty);
+        let seen: Vec<_> = scan.items.iter().map(|i| (i.offset, i.synced)).collect();
+        assert_eq!(seen, [(40 * PAGE, 7)]);
+        assert!(!scan.is_cut());
+    }
 }
