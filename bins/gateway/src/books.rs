@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use money::Price;
+use money::{Amount, Price};
 use protocol::guard::Observation;
 use protocol::venue::{Execution, Instrument, Order, Position, Ticker, Wallet};
 use protocol::{BootMs, ExecId, Symbol};
@@ -180,6 +180,11 @@ impl Books {
         Some(all)
     }
 
+    /// The settle coin's balance as last read.
+    pub fn balance(&self) -> Option<Amount> {
+        self.wallet.as_ref().map(|read| read.value.balance)
+    }
+
     /// The mark price last read.
     pub fn mark(&self, symbol: Symbol) -> Option<Price> {
         self.tickers.get(&symbol).map(|read| read.value.mark)
@@ -233,7 +238,7 @@ impl Told {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use money::{Amount, Qty};
+    use money::Qty;
     use protocol::venue::ExecKind;
     use protocol::{OrderId, OrderLinkId, Side, VenueMs};
 

@@ -15,6 +15,7 @@
 pub mod books;
 pub mod candles;
 pub mod credentials;
+pub mod doubt;
 pub mod event;
 pub mod feeds;
 pub mod flatten;

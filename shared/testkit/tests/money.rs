@@ -11,7 +11,7 @@ mod stage;
 
 use std::process::Command;
 
-use money::Amount;
+use money::{Amount, Ratio};
 use protocol::guard::Verb;
 use protocol::status::{CloseCheck, RiskStatus};
 use protocol::{Side, Symbol, Tag};
@@ -135,7 +135,8 @@ fn a_stop_that_filled_while_everything_was_down_is_no_disagreement() {
 
 #[test]
 fn a_withdrawal_and_a_deposit_are_told_from_pnl_and_confirmed() {
-    let stage = Stage::ready(PROFILE);
+    // Reads prove a balance sooner where the venue lags less.
+    let stage = Stage::ready(&format!("{PROFILE}  venueLagMs: 500\n"));
     stage.sim.transfer(amount("-1000")).unwrap();
     let risk = await_risk(&stage, "the flow", |risk| stands(risk, Tag::Flow));
     assert_eq!(risk.account.unconfirmed_flow, Some(amount("-1000")));
@@ -195,6 +196,9 @@ fn what_is_found_that_nobody_here_made_blocks_with_both_sides_in_the_log() {
         &stage.bot().bid(sol(), qty("1"), price("90")).unwrap()
     ));
     stage.harness.operate(Verb::Freeze).unwrap();
+    // Its answer comes the way of the freeze: the gateway knows, and leaves the order as it is.
+    let refused = stage.bot().bid(sol(), qty("1"), price("90")).unwrap();
+    assert!(!accepted(&refused), "{refused:?}");
     assert!(stage.harness.stop().unwrap().success());
     let ether = Symbol::new("ETHUSDT").unwrap();
     stage
@@ -204,18 +208,97 @@ fn what_is_found_that_nobody_here_made_blocks_with_both_sides_in_the_log() {
     std::fs::remove_dir_all(stage.harness.dir().join("data")).unwrap();
     stage.harness.restart().unwrap();
     stage.harness.await_synced().unwrap();
-    let risk = await_risk(&stage, "the block", |risk| stands(risk, Tag::ReconBlock));
-    assert!(
-        risk.trips[0].message.contains("not ours: buy 1.0 SOLUSDT")
-            && risk.trips[0].message.contains("long 1 ETHUSDT"),
-        "{:?}",
-        risk.trips
-    );
+    await_risk(&stage, "the block for both", |risk| {
+        risk.trips.iter().any(|trip| {
+            trip.tag == Tag::ReconBlock
+                && trip.message.contains("not ours: buy 1.0 SOLUSDT")
+                && trip.message.contains("long 1 ETHUSDT")
+        })
+    });
     await_log(&stage, &["venue=\"buy 1.0 SOLUSDT\""]);
     await_log(&stage, &["book=nothing", "venue=\"long 1\""]);
     let verb = Verb::ReconAcknowledge;
     stage.harness.operate(verb).unwrap();
     stage.await_buy("acknowledged");
+}
+
+#[test]
+fn funding_is_what_the_ledger_charged_and_no_flow() {
+    let stage = Stage::ready(PROFILE);
+    let mut bot = stage.bot();
+    assert!(accepted(&bot.buy(sol(), qty("3")).unwrap()));
+    bot.await_size(sol(), qty("3")).unwrap();
+    for (at, rate) in [("101.37", "0.0013"), ("98.11", "-0.0007")] {
+        stage.sim.price(sol(), Some(price(at))).unwrap();
+        let rate = Ratio::parse(rate).unwrap();
+        stage.sim.funding(sol(), rate).unwrap();
+    }
+    let ledger = stage.sim.ledger().unwrap();
+    assert_eq!(ledger.funding.len(), 2, "{:?}", ledger.funding);
+    let charged = sum(&ledger.funding, "fee");
+    let fees = sum(&ledger.executions, "fee");
+    let risk = await_risk(&stage, "the funding", |risk| {
+        risk.days
+            .last()
+            .is_some_and(|today| today.funding == charged)
+    });
+    let today = risk.days.last().unwrap();
+    assert_eq!(today.fees, fees, "funding is no fee");
+    let paid = charged.plus(fees).unwrap();
+    assert_eq!(today.realised, paid.negated());
+    let shown: Value = serde_json::from_str(&perpsctl(&stage, &["limits", "--json"])).unwrap();
+    let text = shown["funding"].as_str().unwrap();
+    assert_eq!(Amount::parse(text).unwrap(), charged, "{shown}");
+    assert!(risk.trips.is_empty(), "{:?}", risk.trips);
+    stage.await_buy("after");
+}
+
+#[test]
+fn a_leg_of_hedge_mode_blocks_until_it_is_looked_at() {
+    let stage = Stage::ready(PROFILE);
+    stage
+        .sim
+        .leg(sol(), Side::Buy, qty("2"), price("100"))
+        .unwrap();
+    let risk = await_risk(&stage, "the block", |risk| stands(risk, Tag::ReconBlock));
+    let said = &risk.trips[0].message;
+    assert!(said.contains("a leg of hedge mode"), "{said}");
+    let placed = stage.bot().buy(sol(), qty("1")).unwrap();
+    assert!(!accepted(&placed), "{placed:?}");
+    assert!(stage.openings().is_empty());
+    stage.harness.operate(Verb::ReconAcknowledge).unwrap();
+    stage.await_buy("acknowledged");
+}
+
+#[test]
+fn what_the_venue_takes_by_force_stops_entries_and_is_counted() {
+    let stage = Stage::ready(PROFILE);
+    let mut bot = stage.bot();
+    assert!(accepted(&bot.buy(sol(), qty("3")).unwrap()));
+    bot.await_size(sol(), qty("3")).unwrap();
+    stage.sim.price(sol(), Some(price("98.5"))).unwrap();
+    stage.sim.deleverage(sol(), Some(qty("1"))).unwrap();
+    let risk = await_risk(&stage, "the trip", |risk| stands(risk, Tag::Liquidation));
+    let trip = risk.trips.iter().find(|trip| trip.tag == Tag::Liquidation);
+    let said = &trip.unwrap().message;
+    assert!(said.contains("auto-deleveraged 1"), "{said}");
+    bot.await_size(sol(), qty("2")).unwrap();
+    let placed = bot.buy(sol(), qty("1")).unwrap();
+    assert!(!accepted(&placed), "{placed:?}");
+    // Next to nothing is left under the rest of it.
+    stage.sim.transfer(amount("-9985")).unwrap();
+    stage.sim.price(sol(), Some(price("80"))).unwrap();
+    await_log(&stage, &["the venue liquidated 2"]);
+    let ledger = stage.sim.ledger().unwrap();
+    let earned = sum(&ledger.closed_pnl, "closedPnl");
+    assert_eq!(ledger.closed_pnl.len(), 2);
+    await_risk(&stage, "both closes to be counted", |risk| {
+        risk.positions.is_empty()
+            && risk.account.realised_today == earned
+            && risk.closes.len() == 2
+            && risk.closes.iter().all(|c| c.check == CloseCheck::Agrees)
+    });
+    assert_eq!(stage.openings().len(), 1);
 }
 
 /// Waits until one line of `logs/trading.log` holds all of these.

@@ -25,6 +25,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::books::Books;
+use crate::doubt::Doubt;
 use crate::event::Event;
 use crate::feeds::{Feeds, REPAIRS};
 use crate::hands::Hands;
@@ -68,6 +69,8 @@ pub struct Gateway {
     books: Books,
     feeds: Feeds,
     ticks: Ticks,
+    /// Whether the balance changed for a reason that nobody told.
+    doubt: Doubt,
     /// From then on the venue shows what the last executions closed.
     closes_shown: BootMs,
     /// What both streams are asked for; whoever runs them listens to it.
@@ -136,6 +139,7 @@ impl Gateway {
             books: Books::default(),
             feeds: Feeds::default(),
             ticks: Ticks::default(),
+            doubt: Doubt::default(),
             closes_shown: now,
             wishes: tokio_watch::channel(BTreeSet::new()).0,
             streams_begun: BTreeSet::new(),

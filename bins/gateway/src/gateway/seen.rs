@@ -27,7 +27,9 @@ impl Gateway {
     /// books, to the guard, to the bots.
     pub(super) fn observe(&mut self, begun: Begun, mut what: Observation) {
         let now = boot_now();
+        let balance = self.books.balance();
         let news = self.books.take(&mut what, begun.boot);
+        let moved = balance.is_some() && balance != self.books.balance();
         let open = match &what {
             Observation::OpenOrders(rows) => self.books.orders.vanished(rows, begun.boot),
             Observation::ClockSkew(skew) => {
@@ -66,6 +68,7 @@ impl Gateway {
         for ticker in &news.tickers {
             self.listeners.ticker(ticker);
         }
+        self.doubt_balance(moved, news.executions.len(), now);
         if !news.executions.is_empty() && !self.walking() {
             let soon = now.after(super::SOON_MS);
             // No stream tells what a closed trade came to, and the venue may show it late.
@@ -75,6 +78,26 @@ impl Gateway {
                 let touched = [Task::Positions, Task::Wallet, Task::OpenOrders];
                 self.plan.hasten(&touched, soon);
             }
+        }
+    }
+
+    /// A balance that moved although nothing was executed may be a deposit or a withdrawal: the
+    /// guard gets what it tells them by without waiting for the next polls.
+    fn doubt_balance(&mut self, moved: bool, executed: usize, now: BootMs) {
+        let lag_ms = self.since.lag_ms;
+        self.doubt.executed(executed, now, lag_ms);
+        // The start-up order reads everything, in its own order.
+        if moved && !self.walking() && self.doubt.balance_changed(now, lag_ms) {
+            self.plan.hasten(&[Task::Executions], now);
+        }
+    }
+
+    /// Executions were read: while the balance is in doubt it is read anew, and they again as soon
+    /// as they prove it.
+    fn doubt_on(&mut self, now: BootMs) {
+        if let Some(at) = self.doubt.next_round(now, self.since.lag_ms) {
+            self.plan.hasten(&[Task::Wallet], now);
+            self.plan.hasten(&[Task::Executions], at);
         }
     }
 
@@ -116,7 +139,10 @@ impl Gateway {
                     tracing::info!("account stream: whole; polls are the safety net");
                 }
                 match task {
-                    Task::Executions => self.since.executions = self.since.next(begun),
+                    Task::Executions => {
+                        self.since.executions = self.since.next(begun);
+                        self.doubt_on(boot_now());
+                    }
                     Task::ClosedPnl => {
                         self.since.closed = self.since.next(begun);
                         if begun.boot < self.closes_shown {
