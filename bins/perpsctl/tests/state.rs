@@ -107,15 +107,23 @@ fn while_the_guard_runs() {
     })
     .unwrap();
 
-    let (shown, exit) = json(dir, &["show"]);
-    assert_eq!(
-        (exit, &shown["outlook"]),
-        (0, &Value::from("sound")),
-        "{shown}"
-    );
+    // The trade is counted at once; its record follows with the journal's next write.
+    let shown = until(20, "the trade's record to be in the journal", || {
+        let (shown, exit) = json(dir, &["show"]);
+        assert_eq!(
+            (exit, &shown["outlook"]),
+            (0, &Value::from("sound")),
+            "{shown}"
+        );
+        if shown["state"]["session"]["trades"] == 1 {
+            Ok(shown)
+        } else {
+            Err(shown["state"]["session"].to_string())
+        }
+    })
+    .unwrap();
     let pid = stage.harness.pid_of(Process::RiskGuard).unwrap();
     assert_eq!(shown["guard"]["pid"], pid);
-    assert_eq!(shown["state"]["session"]["trades"], 1);
     let text = said(&state(dir, &["show"]));
     assert!(text.contains(&format!("pid {pid} since")), "{text}");
     assert!(text.contains("position   long 1.0 SOLUSDT"), "{text}");
