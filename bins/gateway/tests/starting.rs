@@ -41,12 +41,8 @@ fn with_wrong_keys_it_repeats_the_venues_sentence_and_ends() {
 fn a_venue_that_is_not_there_is_waited_for() {
     let mut house = House::ready(&Spec::at("http://127.0.0.1:1"));
     let guard = house.guard(Vec::new());
-    let beat = house.heartbeat_that(|beat| beat.waiting_for.contains("the venue"));
-    assert!(
-        beat.waiting_for.contains("market/time"),
-        "{}",
-        beat.waiting_for
-    );
+    // Before the first call has failed it waits for the first reads.
+    let beat = house.heartbeat_that(|beat| beat.waiting_for.contains("market/time"));
     let later = house.heartbeat_that(|later| later.progress > beat.progress);
     assert!(later.waiting_for.contains("the venue"));
     drop(guard);
