@@ -5,22 +5,13 @@ use exchange::stream::{Feed, StreamEvent};
 use protocol::gateway::CandleTopic;
 use protocol::guard::Observation;
 use protocol::venue::{Candle, Order};
-use protocol::{BootMs, CommandId, IntentId, OrderId, OrderLinkId, Outcome, VenueMs};
+use protocol::{BootMs, CommandId, IntentId, OrderId, OrderLinkId, Outcome};
 use tokio::sync::mpsc;
 
 use crate::orders::Ours;
 use crate::plan::Task;
 use crate::resolve::Missing;
-use crate::venue::Fault;
-
-/// When a read was begun, by both clocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Begun {
-    /// The venue's time.
-    pub venue: VenueMs,
-    /// The boot clock.
-    pub boot: BootMs,
-}
+use crate::venue::{Begun, Fault};
 
 /// One thing that has happened.
 #[derive(Debug)]

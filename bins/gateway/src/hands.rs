@@ -2,10 +2,10 @@
 
 use protocol::guard::Observation;
 
-use crate::event::{Begun, Event, Teller};
+use crate::event::{Event, Teller};
 use crate::guard::Guard;
 use crate::send::Sender;
-use crate::venue::Venue;
+use crate::venue::{Begun, Venue};
 
 /// One task's reach; copies share everything.
 #[derive(Debug, Clone)]

@@ -3,10 +3,10 @@
 use protocol::VenueMs;
 use protocol::guard::Observation;
 
-use crate::event::{Begun, Event};
+use crate::event::Event;
 use crate::hands::Hands;
 use crate::plan::Task;
-use crate::venue::Fault;
+use crate::venue::{Begun, Fault};
 
 /// Candles that one read asks for: enough for a market that runs faster than its clock.
 const CANDLES: u16 = 60;
@@ -30,7 +30,7 @@ impl Since {
     /// Where the next read of the same begins, once one begun at `begun` is complete.
     pub fn next(self, begun: Begun) -> VenueMs {
         let back = self.lag_ms.saturating_add(OVERLAP_MS);
-        earlier(begun.venue, back)
+        begun.venue.before(back)
     }
 }
 
@@ -109,7 +109,7 @@ pub async fn executions(hands: &Hands, since: VenueMs, lag_ms: u64) -> Result<()
     if !rows.is_empty() {
         hands.seen(begun, Observation::Executions(rows));
     }
-    let complete = earlier(begun.venue, lag_ms);
+    let complete = begun.venue.before(lag_ms);
     hands.seen(begun, Observation::ExecutionsComplete(complete));
     Ok(())
 }
@@ -121,7 +121,7 @@ pub async fn closed(hands: &Hands, since: VenueMs, lag_ms: u64) -> Result<(), Fa
     if !rows.is_empty() {
         hands.seen(begun, Observation::ClosedTrades(rows));
     }
-    let complete = earlier(begun.venue, lag_ms);
+    let complete = begun.venue.before(lag_ms);
     hands.seen(begun, Observation::ClosedTradesComplete(complete));
     Ok(())
 }
@@ -132,8 +132,4 @@ pub async fn long_candles(hands: &Hands, topic: protocol::gateway::CandleTopic) 
         Ok(candles) => hands.owner.tell(Event::Candles(topic, candles, true)),
         Err(fault) => hands.owner.tell(Event::Refused(fault)),
     }
-}
-
-pub(crate) fn earlier(at: VenueMs, ms: u64) -> VenueMs {
-    VenueMs(at.0.saturating_sub(i64::try_from(ms).unwrap_or(i64::MAX)))
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use protocol::venue::Ticker;
 use protocol::{BootMs, Symbol};
 
-use crate::event::Begun;
+use crate::venue::Begun;
 
 /// The shortest time between two batches for the guard.
 const EVERY_MS: u64 = 250;

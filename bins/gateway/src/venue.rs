@@ -14,8 +14,6 @@ use protocol::venue::{
 };
 use protocol::{BootMs, OrderLinkId, Symbol, VenueMs};
 
-use crate::event::Begun;
-use crate::read::earlier;
 use crate::resolve::Missing;
 
 /// Why a call did not succeed.
@@ -23,6 +21,15 @@ pub type Fault = exchange::ExchangeError;
 
 /// How far beyond now a read of the past reaches, so that a row of this moment is in it.
 const AHEAD_MS: u64 = 1000;
+
+/// When a read was begun, by both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun {
+    /// The venue's time.
+    pub venue: VenueMs,
+    /// The boot clock.
+    pub boot: BootMs,
+}
 
 /// The reading side; copies share everything.
 #[derive(Debug, Clone)]
@@ -256,7 +263,7 @@ impl Venue {
             return Ok(found);
         }
         // The venue stamps executions with its own clock; ours may run ahead of it.
-        let since = earlier(missing.since, AHEAD_MS);
+        let since = missing.since.before(AHEAD_MS);
         let until = self.begun().venue.after(AHEAD_MS);
         reader
             .find_by_executions(missing.symbol, missing.link_id, since, until)

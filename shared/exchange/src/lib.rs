@@ -49,10 +49,11 @@ pub use credentials::Credentials;
 pub use error::ExchangeError;
 pub use limiter::{BAN_MS, Cause};
 pub use number::FieldError;
-pub use reader::{AccountType, Reader};
+pub use reader::Reader;
 pub use trader::{Slot, Trader};
 pub use venue::Venue;
 pub use wire::orders::{AmendOrder, NewOrder, OrderName};
+pub use wire::wallet::AccountType;
 
 /// Makes ring the one crypto provider of this process. Later calls change nothing.
 pub fn install_crypto_provider() {

@@ -21,7 +21,7 @@ use crate::wire::executions::{ClosedRow, ExecutionRow};
 use crate::wire::market::{InstrumentRow, Klines, TickerRow};
 use crate::wire::orders::OrderRow;
 use crate::wire::positions::PositionRow;
-use crate::wire::wallet::AccountRow;
+use crate::wire::wallet::{AccountRow, AccountType};
 
 /// Most days a call about the past may span (venue documentation, closed PnL and executions): a
 /// little under seven, so that no rounding makes it more.
@@ -35,31 +35,6 @@ const PAGES_MOST: usize = 200;
 pub struct Reader {
     pub(crate) shared: Arc<Shared>,
     class: Class,
-}
-
-/// Which wallet is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccountType {
-    /// Trading account.
-    Unified,
-    /// Classic account.
-    Contract,
-}
-
-impl AccountType {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Unified => "UNIFIED",
-            Self::Contract => "CONTRACT",
-        }
-    }
-
-    /// The kind of that word; `None` for kinds that trade no perpetuals.
-    pub(crate) fn named(word: &str) -> Option<Self> {
-        [Self::Unified, Self::Contract]
-            .into_iter()
-            .find(|kind| kind.word() == word)
-    }
 }
 
 impl Reader {

@@ -53,6 +53,12 @@ impl VenueMs {
     pub fn after(self, ms: u64) -> Self {
         Self(self.0.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX)))
     }
+
+    /// This moment, `ms` earlier.
+    #[must_use]
+    pub fn before(self, ms: u64) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(ms).unwrap_or(i64::MAX)))
+    }
 }
 
 impl BootMs {

@@ -8,8 +8,7 @@ use protocol::status::{GatewayStatus, SCHEMA_VERSION};
 use protocol::{BootMs, VenueMs};
 
 use super::Gateway;
-use crate::event::Begun;
-use crate::venue::Fault;
+use crate::venue::{Begun, Fault};
 
 /// Pause after the venue refused key, signature or permission: no retry will mend it, and a key
 /// that is mended at the venue is noticed within this time.

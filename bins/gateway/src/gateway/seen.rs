@@ -9,12 +9,12 @@ use protocol::{Approval, BootMs};
 
 use super::Gateway;
 use crate::candles::Soundness;
-use crate::event::{Begun, Event};
+use crate::event::Event;
 use crate::orders::Ours;
 use crate::parts::parts;
 use crate::plan::Task;
 use crate::resolve::Missing;
-use crate::venue::Fault;
+use crate::venue::{Begun, Fault};
 use crate::{read, story};
 
 /// A change of the skew that is told before the next planned sync.

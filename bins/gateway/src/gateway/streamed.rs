@@ -15,10 +15,9 @@ use protocol::venue::{Candle, Execution, Position};
 use protocol::{BootMs, Symbol, VenueMs};
 
 use super::Gateway;
-use crate::event::Begun;
 use crate::feeds::REPAIRS;
 use crate::plan::Task;
-use crate::venue::settle_coin;
+use crate::venue::{Begun, settle_coin};
 
 impl Gateway {
     /// Takes what a stream has to say.

@@ -5,7 +5,7 @@ use protocol::{Symbol, VenueMs};
 use thiserror::Error;
 
 use super::topic::Topic;
-use crate::reader::AccountType;
+use crate::wire::wallet::AccountType;
 
 /// What was seen on a stream, in our words.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,32 @@ use protocol::venue::Wallet;
 use serde::Deserialize;
 
 use crate::number::{FieldError, Text};
-use crate::reader::AccountType;
+
+/// Which wallet is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountType {
+    /// Trading account.
+    Unified,
+    /// Classic account.
+    Contract,
+}
+
+impl AccountType {
+    /// The venue's word for it.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Unified => "UNIFIED",
+            Self::Contract => "CONTRACT",
+        }
+    }
+
+    /// The kind of that word; `None` for kinds that trade no perpetuals.
+    fn named(word: &str) -> Option<Self> {
+        [Self::Unified, Self::Contract]
+            .into_iter()
+            .find(|kind| kind.word() == word)
+    }
+}
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
