@@ -19,6 +19,9 @@ pub(crate) struct Cli {
     /// in place of --dir.
     #[arg(long, global = true, value_name = "NAME", conflicts_with = "dir")]
     pub(crate) instance: Option<String>,
+    /// JSON with a schema version on stdout, and nothing else there; a failure is an object, too.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -30,9 +33,9 @@ pub(crate) enum Command {
     /// Everything in one look.
     Status(Status),
     /// Every limit and how much of it is used.
-    Limits(Json),
+    Limits,
     /// What each day and each closed trade brought, fees and funding apart.
-    Pnl(Json),
+    Pnl,
     /// The `SAFETY_*` story so far, from logs/trading.log.
     Events(Events),
     /// The log of one process, or trading.log.
@@ -88,20 +91,9 @@ pub(crate) enum Command {
     Demo(Demo),
 }
 
-/// Machine-readable output.
-#[derive(Debug, Args)]
-pub(crate) struct Json {
-    /// JSON on stdout, with a schema version.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
 /// `status`.
 #[derive(Debug, Args)]
 pub(crate) struct Status {
-    /// JSON on stdout, with a schema version.
-    #[arg(long)]
-    pub(crate) json: bool,
     /// Draw it anew every second until Ctrl-C.
     #[arg(long, conflicts_with = "json")]
     pub(crate) watch: bool,
@@ -116,9 +108,6 @@ pub(crate) struct Events {
     /// Only this tag, such as `SAFETY_DAILY_LOSS`.
     #[arg(long, value_name = "TAG")]
     pub(crate) tag: Option<String>,
-    /// One JSON object a line.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// `logs`.
@@ -152,9 +141,6 @@ pub(crate) struct Flatten {
     /// Seconds to watch it; the harness goes on by itself after that.
     #[arg(long, default_value_t = 120)]
     pub(crate) timeout: u64,
-    /// One JSON object a line, one for each change.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// `reset`.
@@ -203,9 +189,6 @@ pub(crate) enum Flow {
 pub(crate) struct Explain {
     /// A tag, such as `SAFETY_DAILY_LOSS`; all of them if absent.
     pub(crate) tag: Option<String>,
-    /// JSON on stdout.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// `wait`.
@@ -228,11 +211,29 @@ pub(crate) enum Condition {
     Stopped,
 }
 
+impl Condition {
+    /// Its word on the command line.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// What is waited for, in words.
+    pub(crate) const fn awaited(self) -> &'static str {
+        match self {
+            Self::Ready => "every process to be ready and the venue to be read",
+            Self::Stopped => "the supervisor to end",
+        }
+    }
+}
+
 /// `session`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Session {
     /// The session's counts.
-    Show(Json),
+    Show,
     /// End this session and begin the next.
     New,
 }
@@ -252,35 +253,26 @@ pub(crate) struct State {
 #[derive(Debug, Subcommand)]
 pub(crate) enum StateCommand {
     /// The files, and what the guard knows: session, day, trips, approvals, positions.
-    Show(Json),
+    Show,
     /// Check every byte; exit code 1 if anything is damaged or missing.
-    Verify(Json),
+    Verify,
     /// Put the whole state into one file.
     Backup {
         /// The file to write; it must not be there yet.
         #[arg(value_name = "TO")]
         to: PathBuf,
-        /// JSON on stdout, with a schema version.
-        #[arg(long)]
-        json: bool,
     },
     /// Put a backup in the place of what is there, which is archived. Not while the guard runs.
     Restore {
         /// The backup.
         #[arg(value_name = "FROM")]
         from: PathBuf,
-        /// JSON on stdout, with a schema version.
-        #[arg(long)]
-        json: bool,
     },
     /// Peak, daily loss, streak and session start fresh; halt, freeze and approvals stay.
     Reset {
         /// Do not ask.
         #[arg(long)]
         yes: bool,
-        /// JSON on stdout, with a schema version.
-        #[arg(long)]
-        json: bool,
     },
 }
 
@@ -291,19 +283,13 @@ pub(crate) enum Config {
     Check {
         /// The file.
         file: PathBuf,
-        /// JSON on stdout, with a schema version.
-        #[arg(long)]
-        json: bool,
     },
     /// The config in force.
-    Show(Json),
+    Show,
     /// What a file changes against the config in force, and which changes loosen a limit.
     Diff {
         /// The file; the one that the supervisor watches if absent.
         file: Option<PathBuf>,
-        /// JSON on stdout, with a schema version.
-        #[arg(long)]
-        json: bool,
     },
     /// Read the file now; fails with the reason if it is refused or held.
     Apply(Apply),
@@ -322,9 +308,6 @@ pub(crate) struct Apply {
     /// Seconds to wait at most.
     #[arg(long, default_value_t = 30)]
     pub(crate) timeout: u64,
-    /// JSON on stdout, with a schema version.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// `config confirm`.
@@ -336,9 +319,6 @@ pub(crate) struct Confirm {
     /// Seconds to wait at most.
     #[arg(long, default_value_t = 30)]
     pub(crate) timeout: u64,
-    /// JSON on stdout, with a schema version.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// `config history`.
@@ -347,9 +327,6 @@ pub(crate) struct History {
     /// How many of the newest edits.
     #[arg(short = 'n', long, default_value_t = 20)]
     pub(crate) lines: usize,
-    /// One JSON object a line.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// `replay`.
@@ -366,9 +343,6 @@ pub(crate) struct Replay {
     /// since 1970.
     #[arg(long, value_name = "TIME")]
     pub(crate) until: Option<String>,
-    /// JSON on stdout, with a schema version.
-    #[arg(long)]
-    pub(crate) json: bool,
     /// Leave out the single decisions.
     #[arg(long)]
     pub(crate) summary: bool,
@@ -377,9 +351,6 @@ pub(crate) struct Replay {
 /// `drill`.
 #[derive(Debug, Args)]
 pub(crate) struct Drill {
-    /// JSON on stdout.
-    #[arg(long)]
-    pub(crate) json: bool,
     /// Write a report in Markdown as well.
     #[arg(long, value_name = "FILE.md")]
     pub(crate) report: Option<PathBuf>,
@@ -403,9 +374,6 @@ pub(crate) struct Faults {
     /// What goes wrong when follows from it.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// JSON on stdout.
-    #[arg(long)]
-    pub(crate) json: bool,
     /// Keep the lanes' directories, and say where they are.
     #[arg(long)]
     pub(crate) keep: bool,

@@ -21,6 +21,20 @@ pub enum Exit {
     Blocked = 5,
 }
 
+impl Exit {
+    /// The word for it in the JSON of a failure.
+    pub(crate) const fn kind(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "failed",
+            Self::Usage => "usage",
+            Self::NotRunning => "not_running",
+            Self::NoAnswer => "no_answer",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

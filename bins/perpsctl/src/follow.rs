@@ -5,6 +5,26 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::exit::Exit;
+use crate::failure::Failed;
+
+/// Why a log cannot be shown.
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failed {
+    let name = path.display();
+    if error.kind() != io::ErrorKind::NotFound {
+        return Failed::new(format!("{name}: {error}"));
+    }
+    if path.parent().is_some_and(Path::is_dir) {
+        return Failed::new(format!(
+            "{name}: no such file; nothing was logged there yet"
+        ));
+    }
+    Failed::with(
+        Exit::NotRunning,
+        format!("{name}: no such file; has the supervisor run here? (--dir DIR)"),
+    )
+}
+
 /// A file that is read to its end again and again.
 #[derive(Debug)]
 pub(crate) struct Follower {

@@ -9,7 +9,7 @@ use protocol::alerts::{AlertsReply, AlertsRequest, AlertsStatus};
 use protocol::frame::{Empty, Message};
 use protocol::gateway::{GatewayReply, GatewayRequest};
 use protocol::guard::{GuardReply, GuardRequest};
-use protocol::status::{GatewayStatus, RiskStatus, SCHEMA_VERSION, SupervisorStatus};
+use protocol::status::{GatewayStatus, RiskStatus, SupervisorStatus};
 use protocol::supervisor::{SupervisorReply, SupervisorRequest};
 use serde::Serialize;
 
@@ -19,7 +19,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 /// The answers of all processes; `None` where there was none.
 #[derive(Debug, Serialize)]
 pub(crate) struct Picture {
-    pub(crate) schema_version: u32,
     pub(crate) supervisor: Option<SupervisorStatus>,
     pub(crate) supervisor_problem: Option<String>,
     #[serde(skip)]
@@ -36,7 +35,6 @@ impl Picture {
     pub(crate) fn take(dir: &Path) -> Self {
         let deployment = Deployment::at(dir);
         let mut picture = Self {
-            schema_version: SCHEMA_VERSION,
             supervisor: None,
             supervisor_problem: None,
             supervisor_silent: false,

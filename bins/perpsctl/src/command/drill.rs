@@ -1,4 +1,4 @@
-//! `drill [--json] [--report FILE.md] [--only TEXT]`: every promise of the runbook, proven.
+//! `drill [--report FILE.md] [--only TEXT]`: every promise of the runbook, proven.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,21 +12,16 @@ use testkit::drill::{Report, SCENARIOS, Scenario, play};
 
 use crate::cli::Drill;
 use crate::exit::Exit;
-use crate::out;
+use crate::failure::{Done, Failed};
+use crate::out::{self, Form};
 use crate::screen::{GREEN, PLAIN, RED};
-
-/// The version of the `--json` shape.
-const SCHEMA_VERSION: u32 = 1;
 
 /// Scenarios played side by side: more only wait for each other on a small machine.
 const SIDE_BY_SIDE: usize = 4;
 
 /// Plays every scenario and shows how each went.
-pub(crate) fn run(args: &Drill) -> Exit {
-    let binaries = match Binaries::beside_this_program() {
-        Ok(binaries) => binaries,
-        Err(problem) => return failed(&problem.to_string()),
-    };
+pub(crate) fn run(form: Form, args: &Drill) -> Done {
+    let binaries = Binaries::beside_this_program()?;
     let chosen: Vec<&Scenario> = SCENARIOS
         .iter()
         .filter(|scenario| {
@@ -37,46 +32,47 @@ pub(crate) fn run(args: &Drill) -> Exit {
         .collect();
     if chosen.is_empty() {
         let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
-        out::problem(&format!(
-            "no such scenario; there are: {}",
-            names.join(", ")
-        ));
-        return Exit::Usage;
+        let names = names.join(", ");
+        return Err(Failed::usage(format!(
+            "no such scenario; there are: {names}"
+        )));
     }
-    let dir = match tempfile::Builder::new().prefix("drill-").tempdir() {
-        Ok(dir) => dir,
-        Err(problem) => return failed(&format!("no directory for the drill: {problem}")),
-    };
+    let dir = tempfile::Builder::new()
+        .prefix("drill-")
+        .tempdir()
+        .map_err(|problem| Failed::new(format!("no directory for the drill: {problem}")))?;
     out::progress(&format!(
         "{} scenarios, {SIDE_BY_SIDE} side by side",
         chosen.len()
     ));
     let reports = play_all(&binaries, &chosen, dir.path());
-    let passed = reports.iter().filter(|report| report.passed()).count();
-    if args.json {
-        out::json(&json!({
-            "schema_version": SCHEMA_VERSION,
-            "scenarios": reports,
-            "passed": passed,
-            "failed": reports.len().saturating_sub(passed),
-        }));
-    } else {
-        out::lines(&table(&reports));
-        out::line(&format!("{passed} of {} PASS", reports.len()));
-    }
-    if let Some(file) = &args.report
-        && let Err(e) = std::fs::write(file, markdown(&reports))
-    {
-        return failed(&format!("{}: {e}", file.display()));
-    }
     if args.keep {
         out::progress(&format!("kept: {}", dir.keep().display()));
     }
-    if passed == reports.len() {
+    let filed = args.report.as_ref().map(|file| {
+        let written = std::fs::write(file, markdown(&reports));
+        written.map_err(|e| format!("{}: {e}", file.display()))
+    });
+    let passed = reports.iter().filter(|report| report.passed()).count();
+    let result = json!({
+        "scenarios": reports,
+        "passed": passed,
+        "failed": reports.len().saturating_sub(passed),
+    });
+    form.tell(&result, || {
+        let mut lines = table(&reports);
+        lines.push(format!("{passed} of {} PASS", reports.len()));
+        lines
+    });
+    if let Some(Err(why)) = filed {
+        out::problem(&why);
+        return Ok(Exit::Degraded);
+    }
+    Ok(if passed == reports.len() {
         Exit::Healthy
     } else {
         Exit::Degraded
-    }
+    })
 }
 
 /// Plays the scenarios, a few at a time, and gives their reports in the runbook's order.
@@ -154,9 +150,4 @@ fn names(tags: &[Tag]) -> String {
         .map(|tag| tag.name())
         .collect::<Vec<_>>()
         .join(" ")
-}
-
-fn failed(why: &str) -> Exit {
-    out::problem(why);
-    Exit::Degraded
 }

@@ -1,4 +1,4 @@
-//! `events [-f] [--tag T] [--json]`: the `SAFETY_*` story, from `logs/trading.log`.
+//! `events [-f] [--tag T]`: the `SAFETY_*` story, from `logs/trading.log`.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,56 +9,47 @@ use protocol::{Severity, Tag};
 
 use crate::cli::Events;
 use crate::exit::Exit;
-use crate::follow::Follower;
+use crate::failure::{Done, Failed};
+use crate::follow::{Follower, unreadable};
+use crate::out::Form;
 use crate::screen::{DIM, PLAIN, RED, YELLOW};
 use crate::{out, pause};
 
 /// Shows every line of `trading.log` that carries a tag, and goes on with `-f`.
-pub(crate) fn run(dir: &Path, args: &Events) -> Exit {
+pub(crate) fn run(dir: &Path, form: Form, args: &Events) -> Done {
     let wanted = match args.tag.as_deref().map(|text| (text, Tag::named(text))) {
         None => None,
         Some((_, Some(tag))) => Some(tag),
         Some((text, None)) => {
-            out::problem(&format!("no tag {text:?}; perpsctl explain lists them"));
-            return Exit::Usage;
+            return Err(Failed::usage(format!(
+                "no tag {text:?}; perpsctl explain lists them"
+            )));
         }
     };
     let path = Deployment::at(dir).trading_log();
-    if !path.exists() && !args.follow {
-        out::problem(&format!(
-            "{}: no such file; has the supervisor run here? (--dir DIR)",
-            path.display()
-        ));
-        return Exit::NotRunning;
+    if !args.follow {
+        path.metadata().map_err(|e| unreadable(&path, &e))?;
     }
     let mut follower = Follower::new(&path);
     loop {
-        match follower.news() {
-            Ok(lines) => lines.iter().for_each(|line| show(line, wanted, args.json)),
-            Err(e) => {
-                out::problem(&format!("{}: {e}", path.display()));
-                return Exit::Degraded;
-            }
+        let news = follower.news().map_err(|e| unreadable(&path, &e))?;
+        for line in &news {
+            show(line, wanted, form);
         }
-        if !args.follow {
-            return Exit::Healthy;
+        if !args.follow || out::reader_is_gone() {
+            return Ok(Exit::Healthy);
         }
         pause::for_a(Duration::from_millis(100));
     }
 }
 
-fn show(text: &str, wanted: Option<Tag>, json: bool) {
+fn show(text: &str, wanted: Option<Tag>, form: Form) {
     let Ok(line) = text.parse::<LogLine>() else {
         return;
     };
     let Some(tag) = line.tag() else { return };
-    if wanted.is_some_and(|wanted| wanted != tag) {
-        return;
-    }
-    if json {
-        out::json_line(&line);
-    } else {
-        out::line(&coloured(text, tag));
+    if wanted.is_none_or(|wanted| wanted == tag) {
+        form.tell_one(&line, || vec![coloured(text, tag)]);
     }
 }
 

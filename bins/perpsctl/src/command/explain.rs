@@ -5,42 +5,42 @@ use serde_json::json;
 
 use crate::cli::Explain;
 use crate::exit::Exit;
-use crate::out;
+use crate::failure::{Done, Failed};
+use crate::out::Form;
 use crate::screen::{BOLD, PLAIN};
 
 /// Says what a tag means, what it stops, how it ends and what to do.
-pub(crate) fn run(args: &Explain) -> Exit {
+pub(crate) fn run(form: Form, args: &Explain) -> Done {
     let chosen: Vec<Tag> = match &args.tag {
         None => Tag::ALL.to_vec(),
         Some(text) => {
             let full = format!("safety_{text}");
             let Some(tag) = Tag::named(text).or_else(|| Tag::named(&full)) else {
                 let names: Vec<&str> = Tag::ALL.iter().map(|tag| tag.name()).collect();
-                out::problem(&format!("no tag {text:?}; there are: {}", names.join(", ")));
-                return Exit::Usage;
+                let names = names.join(", ");
+                return Err(Failed::usage(format!(
+                    "no tag {text:?}; there are: {names}"
+                )));
             };
             vec![tag]
         }
     };
-    if args.json {
-        let infos: Vec<_> = chosen.iter().map(|tag| tag.info()).collect();
-        out::json(&json!({ "schema_version": protocol::status::SCHEMA_VERSION, "tags": infos }));
-        return Exit::Healthy;
-    }
-    for tag in &chosen {
-        let info = tag.info();
-        out::line(&format!(
-            "{BOLD}{}{PLAIN}  ({:?})",
-            info.name, info.severity
-        ));
-        for (word, text) in [
-            ("means", info.meaning),
-            ("blocks", info.blocks),
-            ("clears", info.clears),
-            ("do", info.action),
-        ] {
-            out::line(&format!("  {word:<7} {text}"));
-        }
-    }
-    Exit::Healthy
+    let infos: Vec<_> = chosen.iter().map(|tag| tag.info()).collect();
+    form.tell(&json!({ "tags": infos }), || {
+        chosen.iter().flat_map(|tag| in_words(*tag)).collect()
+    });
+    Ok(Exit::Healthy)
+}
+
+fn in_words(tag: Tag) -> Vec<String> {
+    let info = tag.info();
+    let head = format!("{BOLD}{}{PLAIN}  ({:?})", info.name, info.severity);
+    let facts = [
+        ("means", info.meaning),
+        ("blocks", info.blocks),
+        ("clears", info.clears),
+        ("do", info.action),
+    ];
+    let facts = facts.map(|(word, text)| format!("  {word:<7} {text}"));
+    std::iter::once(head).chain(facts).collect()
 }

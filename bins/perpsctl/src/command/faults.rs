@@ -1,4 +1,4 @@
-//! `faults [--intents N] [--lanes N] [--seed N] [--json]`: one intent is one order, proven on real
+//! `faults [--intents N] [--lanes N] [--seed N]`: one intent is one order, proven on real
 //! processes while every second order goes wrong and processes are killed.
 
 use serde_json::json;
@@ -7,21 +7,16 @@ use testkit::faults::{FaultRun, play};
 
 use crate::cli::Faults;
 use crate::exit::Exit;
-use crate::out;
-
-/// The version of the `--json` shape.
-const SCHEMA_VERSION: u32 = 1;
+use crate::failure::{Done, Failed};
+use crate::out::{self, Form};
 
 /// Plays the run and prints its counts.
-pub(crate) fn run(args: &Faults) -> Exit {
-    let binaries = match Binaries::beside_this_program() {
-        Ok(binaries) => binaries,
-        Err(problem) => return failed(&problem.to_string()),
-    };
-    let dir = match tempfile::Builder::new().prefix("faults-").tempdir() {
-        Ok(dir) => dir,
-        Err(problem) => return failed(&format!("no directory for the run: {problem}")),
-    };
+pub(crate) fn run(form: Form, args: &Faults) -> Done {
+    let binaries = Binaries::beside_this_program()?;
+    let dir = tempfile::Builder::new()
+        .prefix("faults-")
+        .tempdir()
+        .map_err(|problem| Failed::new(format!("no directory for the run: {problem}")))?;
     let run = FaultRun {
         intents: args.intents,
         lanes: args.lanes,
@@ -32,26 +27,12 @@ pub(crate) fn run(args: &Faults) -> Exit {
     if args.keep {
         out::progress(&format!("kept: {}", dir.keep().display()));
     }
-    let counts = match counts {
-        Ok(counts) => counts,
-        Err(problem) => return failed(&problem.to_string()),
-    };
-    if args.json {
-        out::json(
-            &json!({ "schema_version": SCHEMA_VERSION, "seed": args.seed, "counts": counts }),
-        );
-    } else {
-        out::line(&counts.to_string());
-    }
+    let counts = counts?;
+    let result = json!({ "seed": args.seed, "counts": counts });
+    form.tell(&result, || vec![counts.to_string()]);
     if counts.sound() {
-        Exit::Healthy
-    } else {
-        out::problem("one intent was not one order, or a trip stood at the end");
-        Exit::Degraded
+        return Ok(Exit::Healthy);
     }
-}
-
-fn failed(why: &str) -> Exit {
-    out::problem(why);
-    Exit::Degraded
+    out::problem("one intent was not one order, or a trip stood at the end");
+    Ok(Exit::Degraded)
 }

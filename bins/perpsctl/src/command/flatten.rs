@@ -1,4 +1,4 @@
-//! `flatten [--symbol S] [--timeout S] [--json]`: goes flat and shows how far it is.
+//! `flatten [--symbol S] [--timeout S]`: goes flat and shows how far it is.
 //!
 //! The guard carries the command through crashes of every process; this program only watches. It
 //! says flat when the guard does, and the guard when a fresh read of the venue does.
@@ -7,45 +7,39 @@ use std::path::Path;
 use std::time::Duration;
 
 use daemon::clock::boot_now;
-use daemon::deployment::Deployment;
 use protocol::CommandId;
-use protocol::frame::Empty;
-use protocol::guard::{GuardReply, GuardRequest, Verb};
+use protocol::guard::Verb;
 use protocol::status::CommandStatus;
 use serde_json::json;
 
 use super::verb;
 use crate::cli::Flatten;
 use crate::exit::Exit;
-use crate::picture::ask;
+use crate::failure::{Done, Failed};
+use crate::out::Form;
 use crate::{out, pause};
-
-/// The version of the `--json` shape.
-const SCHEMA_VERSION: u32 = 1;
 
 /// Pause between looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
-/// Says the word and watches until it is done.
-pub(crate) fn run(dir: &Path, args: &Flatten) -> Exit {
+/// Says the word and watches until it is done: a line for each change.
+pub(crate) fn run(dir: &Path, form: Form, args: &Flatten) -> Done {
     let verb = Verb::Flatten {
         symbol: args.symbol,
     };
-    let done = match verb::tell(dir, verb) {
-        Ok(done) => done,
-        Err(exit) => return exit,
-    };
+    let done = verb::tell(dir, verb)?;
     let Some(command) = done.command else {
-        out::problem("the guard named no command to watch; see perpsctl status");
-        return Exit::Degraded;
+        return Err(Failed::new(
+            "the guard named no command to watch; see perpsctl status",
+        ));
     };
-    if !args.json {
-        out::line(&format!("{}: {}", done.state, done.message));
+    if !form.is_json() {
+        out::line(&verb::in_words(&done));
     }
-    watch(dir, args, command)
+    watch(dir, form, args, command)
 }
 
-fn watch(dir: &Path, args: &Flatten, command: CommandId) -> Exit {
+fn watch(dir: &Path, form: Form, args: &Flatten, command: CommandId) -> Done {
     let end = boot_now().after(args.timeout.saturating_mul(1000));
     let mut shown = String::new();
     loop {
@@ -53,16 +47,17 @@ fn watch(dir: &Path, args: &Flatten, command: CommandId) -> Exit {
             Ok(Some(seen)) => {
                 let text = seen.progress.clone().unwrap_or_else(|| "begun".to_owned());
                 if seen.done || text != shown {
-                    show(args, &seen, &text);
+                    show(form, &seen, &text);
                     shown = text;
                 }
                 if seen.done {
-                    return Exit::Healthy;
+                    return Ok(Exit::Healthy);
                 }
             }
             Ok(None) => {
-                out::problem("the guard knows nothing of it any more: its state was replaced");
-                return Exit::Degraded;
+                return Err(Failed::new(
+                    "the guard knows nothing of it any more: its state was replaced",
+                ));
             }
             Err(why) if why != shown => {
                 out::progress(&format!("waiting for the guard: {why}"));
@@ -71,11 +66,13 @@ fn watch(dir: &Path, args: &Flatten, command: CommandId) -> Exit {
             Err(_) => {}
         }
         if boot_now() >= end {
-            out::problem(&format!(
-                "not flat after {} s; the harness goes on with it: perpsctl status",
-                args.timeout
+            return Err(Failed::with(
+                Exit::NoAnswer,
+                format!(
+                    "not flat after {} s; the harness goes on with it: perpsctl status",
+                    args.timeout
+                ),
             ));
-            return Exit::NoAnswer;
         }
         pause::for_a(LOOK_AGAIN);
     }
@@ -83,27 +80,17 @@ fn watch(dir: &Path, args: &Flatten, command: CommandId) -> Exit {
 
 /// Where the command stands; `None` if the guard does not know it.
 fn look(dir: &Path, command: CommandId) -> Result<Option<CommandStatus>, String> {
-    let socket = Deployment::at(dir).guard_socket();
-    match ask(&socket, &GuardRequest::Status(Empty {})) {
-        Ok(GuardReply::Status(risk)) => {
-            let mut all = risk.commands.into_iter();
-            Ok(all.find(|one| one.command_id == command))
-        }
-        Ok(other) => Err(format!("it answered {other:?}")),
-        Err(problem) => Err(problem.text),
-    }
+    let risk = verb::risk(dir).map_err(|failed| failed.why)?;
+    let mut all = risk.commands.into_iter();
+    Ok(all.find(|one| one.command_id == command))
 }
 
-fn show(args: &Flatten, seen: &CommandStatus, text: &str) {
-    if args.json {
-        out::json_line(&json!({
-            "schema_version": SCHEMA_VERSION,
-            "command_id": seen.command_id,
-            "what": seen.what,
-            "progress": text,
-            "done": seen.done,
-        }));
-    } else {
-        out::line(&format!("{}: {text}", seen.what));
-    }
+fn show(form: Form, seen: &CommandStatus, text: &str) {
+    let result = json!({
+        "command_id": seen.command_id,
+        "what": seen.what,
+        "progress": text,
+        "done": seen.done,
+    });
+    form.tell_one(&result, || vec![format!("{}: {text}", seen.what)]);
 }

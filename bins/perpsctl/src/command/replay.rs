@@ -1,4 +1,4 @@
-//! `replay FILE [--config FILE] [--until TIME] [--json]`: a journal stepped through the engine
+//! `replay FILE [--config FILE] [--until TIME]`: a journal stepped through the engine
 //! again, as it was or under other limits.
 
 use std::io::IsTerminal as _;
@@ -9,16 +9,13 @@ use serde::Serialize;
 
 use crate::cli::Replay;
 use crate::exit::Exit;
-use crate::out;
+use crate::failure::{Done, Failed};
+use crate::out::{self, Form};
 use crate::screen::{happened, summary, what_if};
-
-/// The version of the `--json` shape.
-const SCHEMA_VERSION: u32 = 1;
 
 /// The whole of `--json`.
 #[derive(Serialize)]
 struct Document<'a> {
-    schema_version: u32,
     file: &'a std::path::Path,
     what: &'a str,
     notes: &'a [String],
@@ -29,31 +26,23 @@ struct Document<'a> {
 }
 
 /// Replays, and says whether every decision came out as it was recorded.
-pub(crate) fn run(args: &Replay) -> Exit {
+pub(crate) fn run(form: Form, args: &Replay) -> Done {
     let until = match args.until.as_deref().map(moment) {
         None => None,
         Some(Some(until)) => Some(until),
         Some(None) => {
-            out::problem(
+            return Err(Failed::usage(
                 "--until: a time is written 2026-11-25T12:00:00Z, or as milliseconds since 1970",
-            );
-            return Exit::Usage;
+            ));
         }
     };
     let limits = match args.config.as_deref().map(config::load) {
         None => None,
-        Some(Ok(config)) => Some(config.limits),
-        Some(Err(problem)) => {
-            out::problem(&problem.to_string());
-            return Exit::Degraded;
-        }
+        Some(config) => Some(config?.limits),
     };
-    let source = match Source::open(&args.file) {
-        Ok(source) => source,
-        Err(error) => return failed(&error),
-    };
+    let source = Source::open(&args.file)?;
     let (what, notes) = (source.what.clone(), source.notes.clone());
-    if !args.json {
+    if !form.is_json() {
         out::line(&what);
         for note in &notes {
             out::problem(note);
@@ -61,56 +50,44 @@ pub(crate) fn run(args: &Replay) -> Exit {
     }
     let shows_progress = std::io::stderr().is_terminal();
     let mut judged = Vec::new();
+    // People read along; programs get one document at the end.
     let mut tell = |news: Happened<'_>| match news {
-        Happened::Judged(decision) if args.json => {
-            if !args.summary {
-                judged.push(decision.clone());
-            }
-        }
         Happened::Judged(_) if args.summary => {}
+        Happened::Judged(decision) if form.is_json() => judged.push(decision.clone()),
         Happened::Progress(inputs) => {
             if shows_progress {
                 out::progress(&format!("{inputs} inputs"));
             }
         }
         Happened::Judged(_) | Happened::Tripped(_) | Happened::Ended(_) => {
-            if !args.json {
+            if !form.is_json() {
                 out::lines(&happened(news));
             }
         }
     };
     let options = Options { until, limits };
-    let report = match replay::replay(source, &options, &mut tell) {
-        Ok(report) => report,
-        Err(error) => return failed(&error),
-    };
+    let report = replay::replay(source, &options, &mut tell)?;
     let check = &report.check;
-    if args.json {
-        out::json(&Document {
-            schema_version: SCHEMA_VERSION,
-            file: &args.file,
-            what: &what,
-            notes: &notes,
-            identical: (!check.is_empty()).then_some(!check.differs()),
-            judged,
-            report: &report,
-        });
-    } else {
-        out::lines(&summary(&report));
+    let result = Document {
+        file: &args.file,
+        what: &what,
+        notes: &notes,
+        identical: (!check.is_empty()).then_some(!check.differs()),
+        judged,
+        report: &report,
+    };
+    form.tell(&result, || {
+        let mut lines = summary(&report);
         if let (Some(other), Some(file)) = (&report.what_if, &args.config) {
-            out::lines(&what_if(other, &report, file, args.summary));
+            lines.extend(what_if(other, &report, file, args.summary));
         }
-    }
-    if check.differs() {
+        lines
+    });
+    Ok(if check.differs() {
         Exit::Degraded
     } else {
         Exit::Healthy
-    }
-}
-
-fn failed(error: &replay::SourceError) -> Exit {
-    out::problem(&error.to_string());
-    Exit::Degraded
+    })
 }
 
 /// A time as an operator writes it.

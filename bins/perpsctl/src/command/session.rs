@@ -3,29 +3,24 @@
 use std::path::Path;
 
 use protocol::guard::Verb;
-use protocol::status::SCHEMA_VERSION;
 use serde_json::json;
 
 use crate::cli::Session;
 use crate::command::verb;
 use crate::exit::Exit;
-use crate::out;
+use crate::failure::Done;
+use crate::out::Form;
 use crate::screen::span;
 
 /// Shows the session, or ends it and begins the next.
-pub(crate) fn run(dir: &Path, what: &Session) -> Exit {
-    let args = match what {
-        Session::New => return verb::say(dir, Verb::SessionNew),
-        Session::Show(args) => args,
-    };
-    let session = match verb::risk(dir) {
-        Ok(risk) => risk.session,
-        Err(exit) => return exit,
-    };
-    if args.json {
-        out::json(&json!({ "schema_version": SCHEMA_VERSION, "session": session }));
-    } else {
-        out::line(&format!(
+pub(crate) fn run(dir: &Path, form: Form, what: &Session) -> Done {
+    match what {
+        Session::New => return verb::say(dir, form, Verb::SessionNew),
+        Session::Show => {}
+    }
+    let session = verb::risk(dir)?.session;
+    form.tell(&json!({ "session": session }), || {
+        vec![format!(
             "{}  {}  trades {} (+{} live)  orders {} sent, {} refused",
             session.id,
             span(session.age_ms),
@@ -33,7 +28,7 @@ pub(crate) fn run(dir: &Path, what: &Session) -> Exit {
             session.live_openers,
             session.sent,
             session.refused
-        ));
-    }
-    Exit::Healthy
+        )]
+    });
+    Ok(Exit::Healthy)
 }

@@ -6,40 +6,48 @@ use daemon::deployment::Deployment;
 use protocol::frame::Empty;
 use protocol::guard::{GuardReply, GuardRequest, OperatorVerb, ResetTarget, Verb, VerbDone};
 use protocol::status::RiskStatus;
+use serde::Serialize;
 
 use crate::cli::{Reset, ResetLimit};
 use crate::exit::Exit;
-use crate::out;
-use crate::picture::{Problem, ask};
+use crate::failure::{Done, Failed};
+use crate::out::Form;
+use crate::talk;
 
-/// Says a word to the guard and shows what it brought about.
-pub(crate) fn say(dir: &Path, verb: Verb) -> Exit {
-    match tell(dir, verb) {
-        Ok(done) => {
-            out::line(&format!("{}: {}", done.state, done.message));
-            Exit::Healthy
-        }
-        Err(exit) => exit,
-    }
+/// A word, and what it brought about.
+#[derive(Serialize)]
+struct Said {
+    verb: Verb,
+    #[serde(flatten)]
+    done: VerbDone,
 }
 
-/// Says a word to the guard: what it brought about, or the exit code of a refusal.
-pub(crate) fn tell(dir: &Path, verb: Verb) -> Result<VerbDone, Exit> {
+/// Says a word to the guard and shows what it brought about.
+pub(crate) fn say(dir: &Path, form: Form, verb: Verb) -> Done {
+    let done = tell(dir, verb.clone())?;
+    let said = Said { verb, done };
+    form.tell(&said, || vec![in_words(&said.done)]);
+    Ok(Exit::Healthy)
+}
+
+/// What a word brought about, on one line.
+pub(crate) fn in_words(done: &VerbDone) -> String {
+    format!("{}: {}", done.state, done.message)
+}
+
+/// Says a word to the guard: what it brought about, or why it was refused.
+pub(crate) fn tell(dir: &Path, verb: Verb) -> Result<VerbDone, Failed> {
+    tell_at(&Deployment::at(dir).guard_socket(), verb)
+}
+
+/// The same to the guard of this socket.
+pub(crate) fn tell_at(socket: &Path, verb: Verb) -> Result<VerbDone, Failed> {
     let word = OperatorVerb { by: whoami(), verb };
-    match ask(
-        &Deployment::at(dir).guard_socket(),
-        &GuardRequest::Operator(word),
-    ) {
-        Ok(GuardReply::VerbDone(done)) => Ok(done),
-        Ok(GuardReply::Error(error)) => {
-            out::problem(&error.message);
-            Err(Exit::Degraded)
-        }
-        Ok(other) => {
-            out::problem(&format!("the guard answered {other:?}"));
-            Err(Exit::Degraded)
-        }
-        Err(problem) => Err(refused(&problem)),
+    let reply = talk::guard(socket, &GuardRequest::Operator(word))?;
+    if let GuardReply::VerbDone(done) = reply {
+        Ok(done)
+    } else {
+        Err(Failed::astray("the guard", &reply))
     }
 }
 
@@ -56,33 +64,19 @@ pub(crate) fn reset(args: &Reset) -> Verb {
     Verb::Reset { what }
 }
 
-/// The guard's picture, or the exit code of not having it.
-pub(crate) fn risk(dir: &Path) -> Result<RiskStatus, Exit> {
-    match ask(
-        &Deployment::at(dir).guard_socket(),
-        &GuardRequest::Status(Empty {}),
-    ) {
-        Ok(GuardReply::Status(status)) => Ok(status),
-        Ok(other) => {
-            out::problem(&format!("the guard answered {other:?}"));
-            Err(Exit::Degraded)
-        }
-        Err(problem) => Err(refused(&problem)),
-    }
-}
-
-/// Says why a process could not be asked, and which exit code that is.
-pub(crate) fn refused(problem: &Problem) -> Exit {
-    out::problem(&problem.text);
-    if problem.silent {
-        Exit::NoAnswer
+/// The guard's picture.
+pub(crate) fn risk(dir: &Path) -> Result<RiskStatus, Failed> {
+    let socket = Deployment::at(dir).guard_socket();
+    let reply = talk::guard(&socket, &GuardRequest::Status(Empty {}))?;
+    if let GuardReply::Status(status) = reply {
+        Ok(status)
     } else {
-        Exit::NotRunning
+        Err(Failed::astray("the guard", &reply))
     }
 }
 
-/// Who is speaking, for the guard's log.
-pub(crate) fn whoami() -> String {
+/// Who is speaking, for the log of whoever is told.
+fn whoami() -> String {
     let uid = nix::unistd::getuid();
     nix::unistd::User::from_uid(uid)
         .ok()

@@ -2,23 +2,28 @@
 
 use std::path::Path;
 
+use daemon::clock::boot_now;
 use protocol::status::ChildState;
+use serde_json::json;
 
 use crate::cli::{Condition, Wait};
 use crate::exit::Exit;
-use crate::out;
+use crate::failure::{Done, Failed};
+use crate::out::Form;
 use crate::picture::Picture;
 
 /// Waits until the condition holds; says what is missing if it does not in time.
-pub(crate) fn run(dir: &Path, args: &Wait) -> Exit {
+pub(crate) fn run(dir: &Path, form: Form, args: &Wait) -> Done {
+    let begun = boot_now();
     let look = || missing(args.condition, &Picture::take(dir)).map_or(Ok(()), Err);
-    match testkit::until(args.timeout, "it", look) {
-        Ok(()) => Exit::Healthy,
-        Err(late) => {
-            out::problem(&late.to_string());
-            Exit::NoAnswer
-        }
-    }
+    testkit::until(args.timeout, args.condition.awaited(), look)
+        .map_err(|late| Failed::with(Exit::NoAnswer, late.to_string()))?;
+    let result = json!({
+        "condition": args.condition.word(),
+        "waited_ms": boot_now().since(begun),
+    });
+    form.tell(&result, Vec::new);
+    Ok(Exit::Healthy)
 }
 
 /// What still stands between this picture and the condition.

@@ -8,68 +8,46 @@ use protocol::status::HeldEdit;
 use protocol::supervisor::{
     ConfigApply, ConfigConfirm, ConfigResult, SupervisorReply, SupervisorRequest,
 };
-use serde_json::json;
 
-use super::{SCHEMA_VERSION, supervisor};
+use super::supervisor;
 use crate::cli;
-use crate::command::verb::refused;
 use crate::exit::Exit;
-use crate::out;
-use crate::picture::ask_within;
+use crate::failure::{Done, Failed};
+use crate::out::{self, Form};
+use crate::talk;
 
 /// Has the file read now. Fails, with the reason, if it is refused or held.
-pub(super) fn apply(dir: &Path, args: &cli::Apply) -> Exit {
+pub(super) fn apply(dir: &Path, form: Form, args: &cli::Apply) -> Done {
     let request = SupervisorRequest::ConfigApply(ConfigApply { wait: args.wait });
-    settle(dir, &request, args.timeout, args.json)
+    settle(dir, form, &request, args.timeout)
 }
 
 /// Puts the held edit in force.
-pub(super) fn confirm(dir: &Path, args: &cli::Confirm) -> Exit {
-    let status = match supervisor(dir) {
-        Ok(status) => status,
-        Err(exit) => return exit,
-    };
-    let Some(held) = status.config.held else {
-        out::problem("no edit is held: there is nothing to confirm");
-        return Exit::Degraded;
+pub(super) fn confirm(dir: &Path, form: Form, args: &cli::Confirm) -> Done {
+    let Some(held) = supervisor(dir)?.config.held else {
+        return Err(Failed::new("no edit is held: there is nothing to confirm"));
     };
     let number = args.number.unwrap_or(held.number);
-    if number == held.number && !args.json {
+    if number == held.number && !form.is_json() {
         out::lines(&in_words(&held));
     }
     let request = SupervisorRequest::ConfigConfirm(ConfigConfirm { number });
-    settle(dir, &request, args.timeout, args.json)
+    settle(dir, form, &request, args.timeout)
 }
 
-fn settle(dir: &Path, request: &SupervisorRequest, seconds: u64, json: bool) -> Exit {
+fn settle(dir: &Path, form: Form, request: &SupervisorRequest, seconds: u64) -> Done {
     let socket = Deployment::at(dir).supervisor_socket();
-    match ask_within(&socket, request, Duration::from_secs(seconds)) {
-        Ok(SupervisorReply::ConfigResult(result)) => {
-            let verdict = verdict(&result);
-            if json {
-                let mut shown = json!(result);
-                if let Some(map) = shown.as_object_mut() {
-                    map.insert("schema_version".to_owned(), json!(SCHEMA_VERSION));
-                }
-                out::json(&shown);
-            } else {
-                match &verdict {
-                    Ok(said) => out::line(said),
-                    Err(why) => out::problem(why),
-                }
-            }
-            verdict.map_or(Exit::Degraded, |_| Exit::Healthy)
+    let reply = talk::supervisor_within(&socket, request, Duration::from_secs(seconds))?;
+    let SupervisorReply::ConfigResult(result) = reply else {
+        return Err(Failed::astray("the supervisor", &reply));
+    };
+    Ok(match verdict(&result) {
+        Ok(said) => {
+            form.tell(&result, || vec![said]);
+            Exit::Healthy
         }
-        Ok(SupervisorReply::Error(error)) => {
-            out::problem(&error.message);
-            Exit::Degraded
-        }
-        Ok(other) => {
-            out::problem(&format!("the supervisor answered {other:?}"));
-            Exit::Degraded
-        }
-        Err(problem) => refused(&problem),
-    }
+        Err(why) => form.tell_refusal(&result, &why),
+    })
 }
 
 fn verdict(result: &ConfigResult) -> Result<String, String> {

@@ -5,34 +5,24 @@ use std::path::Path;
 use config::{Config, LoadError, Streams};
 use serde_json::{Value, json};
 
-use super::SCHEMA_VERSION;
 use crate::exit::Exit;
-use crate::out;
+use crate::out::Form;
 use crate::screen::{BOLD, DIM, PLAIN, YELLOW, span};
 
 /// Checks a file.
-pub(super) fn check(file: &Path, json: bool) -> Exit {
+pub(super) fn check(file: &Path, form: Form) -> Exit {
     match config::load(file) {
         Ok(config) => {
-            if json {
-                out::json(&as_json(file, &config));
-            } else {
-                out::lines(&as_text(file, &config));
-            }
+            form.tell(&as_json(file, &config), || as_text(file, &config));
             Exit::Healthy
         }
         Err(problem) => {
-            if json {
-                out::json(&json!({
-                    "schema_version": SCHEMA_VERSION,
-                    "file": file,
-                    "sound": false,
-                    "problems": problems(&problem),
-                }));
-            } else {
-                out::problem(&problem.to_string());
-            }
-            Exit::Degraded
+            let result = json!({
+                "file": file,
+                "sound": false,
+                "problems": problems(&problem),
+            });
+            form.tell_refusal(&result, &problem.to_string())
         }
     }
 }
@@ -71,7 +61,6 @@ fn as_json(file: &Path, config: &Config) -> Value {
         .map(|u| u.path.as_str())
         .collect();
     json!({
-        "schema_version": SCHEMA_VERSION,
         "file": file,
         "sound": true,
         "used": held(&config.notes.used),

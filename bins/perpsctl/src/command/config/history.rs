@@ -7,25 +7,23 @@ use protocol::supervisor::{ConfigHistory, EditFate};
 
 use crate::cli;
 use crate::exit::Exit;
-use crate::out;
+use crate::failure::{Done, Failed};
+use crate::out::Form;
 use crate::screen::{DIM, GREEN, PLAIN, RED, YELLOW};
 
 /// Shows the newest edits, the newest last. Needs no supervisor.
-pub(super) fn run(dir: &Path, args: &cli::History) -> Exit {
+pub(super) fn run(dir: &Path, form: Form, args: &cli::History) -> Done {
     let file = Deployment::at(dir).config_history();
     let text = match std::fs::read_to_string(&file) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            out::problem(&format!(
+            let why = format!(
                 "{}: no such file; has the supervisor run here? (--dir DIR)",
                 file.display()
-            ));
-            return Exit::NotRunning;
+            );
+            return Err(Failed::with(Exit::NotRunning, why));
         }
-        Err(e) => {
-            out::problem(&format!("{}: {e}", file.display()));
-            return Exit::Degraded;
-        }
+        Err(e) => return Err(Failed::new(format!("{}: {e}", file.display()))),
     };
     let edits: Vec<ConfigHistory> = text
         .lines()
@@ -33,13 +31,9 @@ pub(super) fn run(dir: &Path, args: &cli::History) -> Exit {
         .collect();
     let from = edits.len().saturating_sub(args.lines);
     for edit in edits.get(from..).unwrap_or_default() {
-        if args.json {
-            out::json_line(edit);
-        } else {
-            out::lines(&in_words(edit));
-        }
+        form.tell_one(edit, || in_words(edit));
     }
-    Exit::Healthy
+    Ok(Exit::Healthy)
 }
 
 fn in_words(edit: &ConfigHistory) -> Vec<String> {

@@ -5,95 +5,78 @@ use std::path::{Path, PathBuf};
 use config::{Change, Config, Direction, diff};
 use daemon::deployment::Deployment;
 use protocol::Generation;
+use protocol::status::ConfigStatus;
 use serde_json::{Value, json};
 
-use super::{SCHEMA_VERSION, supervisor};
+use super::supervisor;
 use crate::exit::Exit;
-use crate::out;
+use crate::failure::{Done, Failed};
+use crate::out::Form;
 use crate::screen::{BOLD, GREEN, PLAIN, RED, YELLOW};
 
 /// The config in force: the last generation that the supervisor wrote down as applied.
-pub(super) fn show(dir: &Path, json: bool) -> Exit {
-    let status = match supervisor(dir) {
-        Ok(status) => status,
-        Err(exit) => return exit,
-    };
-    let config = match generation(dir, status.config.applied) {
-        Ok(config) => config,
-        Err(exit) => return exit,
-    };
-    if json {
-        let settings: Vec<Value> = config
-            .settings()
-            .iter()
-            .map(|setting| json!({ "key": setting.key.path, "value": setting.shown() }))
-            .collect();
-        out::json(&json!({
-            "schema_version": SCHEMA_VERSION,
-            "generation": status.config.applied,
-            "file": status.config.file,
-            "rejected": status.config.rejected,
-            "settings": settings,
-        }));
-    } else {
-        out::line(&format!(
-            "{BOLD}{}{PLAIN} from {}",
-            status.config.applied, status.config.file
-        ));
-        for setting in config.settings() {
-            out::line(&format!("  {:<48} {}", setting.key.path, setting.shown()));
-        }
-        if let Some(reason) = &status.config.rejected {
-            out::line(&format!(
-                "{YELLOW}the file on disk is not in force:{PLAIN} {reason}"
-            ));
-        }
+pub(super) fn show(dir: &Path, form: Form) -> Done {
+    let status = supervisor(dir)?;
+    let config = generation(dir, status.config.applied)?;
+    let settings: Vec<Value> = config
+        .settings()
+        .iter()
+        .map(|setting| json!({ "key": setting.key.path, "value": setting.shown() }))
+        .collect();
+    let result = json!({
+        "generation": status.config.applied,
+        "file": status.config.file,
+        "rejected": status.config.rejected,
+        "settings": settings,
+    });
+    form.tell(&result, || shown(&config, &status.config));
+    Ok(Exit::Healthy)
+}
+
+fn shown(config: &Config, status: &ConfigStatus) -> Vec<String> {
+    let head = format!("{BOLD}{}{PLAIN} from {}", status.applied, status.file);
+    let mut lines = vec![head];
+    for setting in config.settings() {
+        lines.push(format!("  {:<48} {}", setting.key.path, setting.shown()));
     }
-    Exit::Healthy
+    if let Some(reason) = &status.rejected {
+        lines.push(format!(
+            "{YELLOW}the file on disk is not in force:{PLAIN} {reason}"
+        ));
+    }
+    lines
 }
 
 /// What a file, or the one that is watched, changes against the config in force. Works without a
 /// supervisor if the file is named.
-pub(super) fn differences(dir: &Path, file: Option<&PathBuf>, json: bool) -> Exit {
+pub(super) fn differences(dir: &Path, form: Form, file: Option<&PathBuf>) -> Done {
     let (file, applied) = match (file, supervisor(dir)) {
-        (None, Err(exit)) => return exit,
+        (None, Err(failed)) => return Err(failed),
         (None, Ok(status)) => (PathBuf::from(status.config.file), status.config.applied),
         (Some(file), Ok(status)) => (file.clone(), status.config.applied),
-        (Some(file), Err(exit)) => match last_applied(dir) {
+        (Some(file), Err(failed)) => match last_applied(dir) {
             Some(generation) => (file.clone(), generation),
-            None => return exit,
+            None => return Err(failed),
         },
     };
-    let old = match generation(dir, applied) {
-        Ok(config) => config,
-        Err(exit) => return exit,
-    };
-    let new = match config::load(&file) {
-        Ok(config) => config,
-        Err(problem) => {
-            out::problem(&problem.to_string());
-            return Exit::Degraded;
-        }
-    };
+    let old = generation(dir, applied)?;
+    let new = config::load(&file)?;
     let changes = diff(&old, &new);
-    if json {
-        out::json(&json!({
-            "schema_version": SCHEMA_VERSION,
-            "generation": applied,
-            "file": file,
-            "changes": changes,
-        }));
-    } else if changes.is_empty() {
-        out::line(&format!("{} changes nothing in {applied}", file.display()));
-    } else {
-        out::line(&format!(
-            "{BOLD}{}{PLAIN} against {applied}",
-            file.display()
-        ));
-        let lines: Vec<String> = changes.iter().map(words).collect();
-        out::lines(&lines);
-    }
-    Exit::Healthy
+    let result = json!({
+        "generation": applied,
+        "file": file,
+        "changes": changes,
+    });
+    let name = file.display();
+    form.tell(&result, || {
+        if changes.is_empty() {
+            return vec![format!("{name} changes nothing in {applied}")];
+        }
+        let head = format!("{BOLD}{name}{PLAIN} against {applied}");
+        let changes = changes.iter().map(words);
+        std::iter::once(head).chain(changes).collect()
+    });
+    Ok(Exit::Healthy)
 }
 
 fn words(change: &Change) -> String {
@@ -123,10 +106,7 @@ fn last_applied(dir: &Path) -> Option<Generation> {
     text.trim().parse().ok().map(Generation)
 }
 
-fn generation(dir: &Path, generation: Generation) -> Result<Config, Exit> {
+fn generation(dir: &Path, generation: Generation) -> Result<Config, Failed> {
     let file = Deployment::at(dir).generation_file(generation);
-    config::load(&file).map_err(|problem| {
-        out::problem(&problem.to_string());
-        Exit::Degraded
-    })
+    Ok(config::load(&file)?)
 }

@@ -13,37 +13,29 @@ use protocol::status::SupervisorStatus;
 use protocol::supervisor::{SupervisorReply, SupervisorRequest};
 
 use crate::cli;
-use crate::command::verb::refused;
-use crate::exit::Exit;
-use crate::out;
-use crate::picture::ask;
-
-/// The version of the `--json` shapes.
-const SCHEMA_VERSION: u32 = 1;
+use crate::failure::{Done, Failed};
+use crate::out::Form;
+use crate::talk;
 
 /// Does what the command line says.
-pub(crate) fn run(dir: &Path, what: &cli::Config) -> Exit {
+pub(crate) fn run(dir: &Path, form: Form, what: &cli::Config) -> Done {
     match what {
-        cli::Config::Check { file, json } => check::check(file, *json),
-        cli::Config::Show(args) => in_force::show(dir, args.json),
-        cli::Config::Diff { file, json } => in_force::differences(dir, file.as_ref(), *json),
-        cli::Config::Apply(args) => apply::apply(dir, args),
-        cli::Config::Confirm(args) => apply::confirm(dir, args),
-        cli::Config::History(args) => history::run(dir, args),
+        cli::Config::Check { file } => Ok(check::check(file, form)),
+        cli::Config::Show => in_force::show(dir, form),
+        cli::Config::Diff { file } => in_force::differences(dir, form, file.as_ref()),
+        cli::Config::Apply(args) => apply::apply(dir, form, args),
+        cli::Config::Confirm(args) => apply::confirm(dir, form, args),
+        cli::Config::History(args) => history::run(dir, form, args),
     }
 }
 
-/// The supervisor's picture, or the exit code of not having it.
-fn supervisor(dir: &Path) -> Result<SupervisorStatus, Exit> {
-    match ask(
-        &Deployment::at(dir).supervisor_socket(),
-        &SupervisorRequest::Status(Empty {}),
-    ) {
-        Ok(SupervisorReply::Status(status)) => Ok(status),
-        Ok(other) => {
-            out::problem(&format!("the supervisor answered {other:?}"));
-            Err(Exit::Degraded)
-        }
-        Err(problem) => Err(refused(&problem)),
+/// The supervisor's picture.
+fn supervisor(dir: &Path) -> Result<SupervisorStatus, Failed> {
+    let socket = Deployment::at(dir).supervisor_socket();
+    let reply = talk::supervisor(&socket, &SupervisorRequest::Status(Empty {}))?;
+    if let SupervisorReply::Status(status) = reply {
+        Ok(status)
+    } else {
+        Err(Failed::astray("the supervisor", &reply))
     }
 }

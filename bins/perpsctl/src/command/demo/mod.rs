@@ -12,13 +12,16 @@ use daemon::clock;
 use daemon::deployment::Deployment;
 use interrupt::Interrupt;
 use moments::Moments;
+use serde_json::json;
 use story::Story;
-use summary::{replayed, summary};
+use summary::Summary;
 use testkit::{Binaries, Harness, HarnessSpec, PlayError, Sim, SimSpec};
 
 use crate::cli::Demo;
 use crate::exit::Exit;
+use crate::failure::{Done, Failed};
 use crate::follow::Follower;
+use crate::out::Form;
 use crate::picture::Picture;
 use crate::screen::{DIM, PLAIN};
 use crate::{out, pause, screen};
@@ -29,26 +32,13 @@ const CONFIG: &str = include_str!("../../../../../configs/demo.yaml");
 /// How many lines of the story are shown below the picture, at least and at most.
 const STORY: std::ops::RangeInclusive<usize> = 4..=14;
 
-/// Plays a session and sums it up.
-pub(crate) fn run(args: &Demo) -> Exit {
-    match play(args) {
-        Ok(exit) => exit,
-        Err(problem) => {
-            out::problem(&problem.to_string());
-            Exit::Degraded
-        }
-    }
-}
-
-fn play(args: &Demo) -> Result<Exit, PlayError> {
+/// Plays a session and sums it up. Programs get the summary alone.
+pub(crate) fn run(form: Form, args: &Demo) -> Done {
     let binaries = Binaries::beside_this_program()?;
     let dir = tempfile::Builder::new()
         .prefix("perps-demo-")
         .tempdir()
-        .map_err(|source| PlayError::Io {
-            what: "no directory for the demo".to_owned(),
-            source,
-        })?;
+        .map_err(|e| Failed::new(format!("no directory for the demo: {e}")))?;
     let spec = SimSpec {
         seed: args.seed,
         speed: "240",
@@ -72,23 +62,30 @@ fn play(args: &Demo) -> Result<Exit, PlayError> {
     out::progress("supervisor, alert-forwarder, risk-guard, gateway and bot are starting");
     match harness.await_synced() {
         Err(_) if interrupted.seen() => {
-            out::progress("ended before the session began");
+            form.tell(&json!({ "began": false }), || {
+                vec!["ended before the session began".to_owned()]
+            });
             return Ok(Exit::Healthy);
         }
         begun => drop(begun?),
     }
 
-    let story = watch(&harness, moments, args.seconds, &interrupted)?;
+    let story = watch(form, &harness, moments, args.seconds, &interrupted)?;
     let last = Picture::take(harness.dir());
     out::progress("stopping in order: bot, gateway, risk-guard, alert-forwarder");
     let ended = harness.stop()?;
-    let agreed = summary(&story, &last, &sim)?;
-    let sound = replayed(dir.path())? && agreed && ended.success();
-    Ok(if sound { Exit::Healthy } else { Exit::Degraded })
+    let summary = Summary::of(story, last, &sim, dir.path())?;
+    form.tell(&summary, || summary.words());
+    Ok(if summary.sound() && ended.success() {
+        Exit::Healthy
+    } else {
+        Exit::Degraded
+    })
 }
 
 /// Shows the session until it is over or interrupted.
 fn watch(
+    form: Form,
     harness: &Harness,
     mut moments: Moments,
     seconds: u64,
@@ -114,10 +111,10 @@ fn watch(
         for line in &news {
             story.tell(line);
         }
-        if !live {
+        if !live && !form.is_json() {
             out::lines(story.lines.get(told..).unwrap_or_default());
         }
-        if clock::boot_now() >= next_picture {
+        if !form.is_json() && clock::boot_now() >= next_picture {
             let picture = Picture::take(harness.dir());
             let left = over.since(clock::boot_now()) / 1_000;
             let rows = size.map(|(_, rows)| usize::from(rows.0));

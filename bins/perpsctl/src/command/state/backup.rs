@@ -8,14 +8,14 @@ use state::{Disk, Identity, Snapshot, read_snapshot, write_snapshot};
 
 use super::look::look;
 use super::place::{Place, now};
-use super::{Done, Failed, SCHEMA_VERSION, failed};
 use crate::exit::Exit;
-use crate::out;
+use crate::failure::{Done, Failed};
+use crate::out::Form;
 
-pub(super) fn run(place: &Place, to: &Path, as_json: bool) -> Done {
+pub(super) fn run(place: &Place, form: Form, to: &Path) -> Done {
     if to.symlink_metadata().is_ok() {
         let to = to.display();
-        return Err(failed(format!(
+        return Err(Failed::new(format!(
             "{to} is there already; choose another name"
         )));
     }
@@ -25,20 +25,18 @@ pub(super) fn run(place: &Place, to: &Path, as_json: bool) -> Done {
         while_it_does_not(place, to)?;
     }
     let written = sound(to)?;
-    if as_json {
-        out::json(&json!({
-            "schema_version": SCHEMA_VERSION,
-            "file": to,
-            "last_seq": written.last_seq,
-            "written_at": written.written_at,
-        }));
-    } else {
-        out::line(&format!(
+    let result = json!({
+        "file": to,
+        "last_seq": written.last_seq,
+        "written_at": written.written_at,
+    });
+    form.tell(&result, || {
+        vec![format!(
             "{} holds the state up to record {}; perpsctl state restore takes it",
             to.display(),
             written.last_seq
-        ));
-    }
+        )]
+    });
     Ok(Exit::Healthy)
 }
 
@@ -46,7 +44,9 @@ pub(super) fn run(place: &Place, to: &Path, as_json: bool) -> Done {
 fn while_it_runs(place: &Place, to: &Path) -> Result<(), Failed> {
     let report = place.save()?;
     if let Some(fault) = report.fault {
-        return Err(failed(format!("the guard cannot write its state: {fault}")));
+        return Err(Failed::new(format!(
+            "the guard cannot write its state: {fault}"
+        )));
     }
     let snapshot = sound(place.paths.snapshot())?;
     let Snapshot {
@@ -63,10 +63,10 @@ fn while_it_runs(place: &Place, to: &Path) -> Result<(), Failed> {
 fn while_it_does_not(place: &Place, to: &Path) -> Result<(), Failed> {
     let seen = look(place)?;
     if let Some(damage) = seen.damage() {
-        return Err(failed(damage));
+        return Err(Failed::new(damage));
     }
     let (Some(identity), Ok(rebuilt)) = (&seen.inspection.identity, &seen.rebuilt) else {
-        return Err(failed(format!("{} is not there", place.name())));
+        return Err(Failed::new(format!("{} is not there", place.name())));
     };
     let identity = Identity {
         schema: SHAPE,
@@ -88,18 +88,18 @@ fn while_it_does_not(place: &Place, to: &Path) -> Result<(), Failed> {
 pub(super) fn sound(file: &Path) -> Result<Snapshot, Failed> {
     let name = file.display();
     let snapshot = match read_snapshot(&Disk, file)? {
-        None => return Err(failed(format!("{name} is not there"))),
-        Some(Err(why)) => return Err(failed(format!("{name} is no sound state: {why}"))),
+        None => return Err(Failed::new(format!("{name} is not there"))),
+        Some(Err(why)) => return Err(Failed::new(format!("{name} is no sound state: {why}"))),
         Some(Ok(snapshot)) => snapshot,
     };
     if snapshot.identity.schema > SHAPE {
-        return Err(failed(format!(
+        return Err(Failed::new(format!(
             "{name} has schema {}, this program knows up to {SHAPE}; use the newer version",
             snapshot.identity.schema
         )));
     }
     match history::schema::state(snapshot.state.get(), snapshot.identity.schema) {
         Ok(_) => Ok(snapshot),
-        Err(why) => Err(failed(format!("{name} cannot be read: {why}"))),
+        Err(why) => Err(Failed::new(format!("{name} cannot be read: {why}"))),
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use state::{Disk, Inspection, OpenError, Outlook, SnapshotFacts, inspect};
 
 use super::place::Place;
-use super::{Failed, SCHEMA_VERSION};
+use crate::failure::Failed;
 use crate::pause;
 
 /// Looks at files that somebody writes meanwhile: an apparent damage counts if it is seen twice.
@@ -111,7 +111,6 @@ impl Look {
             .collect();
         let notes: Vec<String> = seen.notes.iter().map(ToString::to_string).collect();
         json!({
-            "schema_version": SCHEMA_VERSION,
             "file": place.paths.snapshot(),
             "outlook": self.word(),
             "damage": self.damage(),

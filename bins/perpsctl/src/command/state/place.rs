@@ -9,8 +9,8 @@ use protocol::Generation;
 use protocol::guard::{GuardReply, GuardRequest, StoreReport, StoreWord};
 use state::{StorePaths, UnixMs};
 
-use super::{Failed, failed};
-use crate::picture::ask;
+use crate::failure::Failed;
+use crate::talk;
 
 /// What a config names if it names nothing.
 const DEFAULT_FILE: &str = "data/perps_state.json";
@@ -66,10 +66,11 @@ pub(super) fn now() -> UnixMs {
 }
 
 fn told(socket: &Path, word: StoreWord) -> Result<StoreReport, Failed> {
-    match ask(socket, &GuardRequest::Store(word)) {
-        Ok(GuardReply::Store(report)) => Ok(report),
-        Ok(other) => Err(failed(format!("the guard answered {other:?}"))),
-        Err(problem) => Err(failed(problem.text)),
+    let reply = talk::guard(socket, &GuardRequest::Store(word))?;
+    if let GuardReply::Store(report) = reply {
+        Ok(report)
+    } else {
+        Err(Failed::astray("the guard", &reply))
     }
 }
 

@@ -6,7 +6,7 @@
 use std::io::BufRead as _;
 
 use protocol::VenueMs;
-use protocol::guard::{GuardReply, GuardRequest, OperatorVerb, Verb};
+use protocol::guard::Verb;
 use risk::SCHEMA_VERSION as SHAPE;
 use serde_json::json;
 use state::{Identity, Outlook};
@@ -14,34 +14,26 @@ use state::{Identity, Outlook};
 use super::look::{Look, look};
 use super::place::{Place, now};
 use super::restore::{open, put};
-use super::{Done, Failed, SCHEMA_VERSION, failed};
-use crate::command::verb::whoami;
+use crate::command::verb::{in_words, tell_at};
 use crate::exit::Exit;
-use crate::out;
-use crate::picture::ask;
+use crate::failure::{Done, Failed};
+use crate::out::{self, Form};
 
-pub(super) fn run(place: &Place, yes: bool, as_json: bool) -> Done {
+pub(super) fn run(place: &Place, form: Form, yes: bool) -> Done {
     if !yes && !agreed(place) {
-        return Err(Failed {
-            why: "nothing was reset; answer yes, or say --yes".to_owned(),
-            exit: Exit::Usage,
-        });
+        return Err(Failed::usage("nothing was reset; answer yes, or say --yes"));
     }
-    let (message, exit) = if place.guard.is_some() {
-        while_it_runs(place)?
+    let message = if place.guard.is_some() {
+        in_words(&tell_at(place.socket(), Verb::StateReset)?)
     } else {
         while_it_does_not(place)?
     };
-    if as_json {
-        out::json(&json!({
-            "schema_version": SCHEMA_VERSION,
-            "file": place.paths.snapshot(),
-            "message": message,
-        }));
-    } else {
-        out::line(&message);
-    }
-    Ok(exit)
+    let result = json!({
+        "file": place.paths.snapshot(),
+        "message": message,
+    });
+    form.tell(&result, || vec![message.clone()]);
+    Ok(Exit::Healthy)
 }
 
 fn agreed(place: &Place) -> bool {
@@ -55,45 +47,24 @@ fn agreed(place: &Place) -> bool {
     read.is_ok() && answer.trim() == "yes"
 }
 
-fn while_it_runs(place: &Place) -> Result<(String, Exit), Failed> {
-    let word = OperatorVerb {
-        by: whoami(),
-        verb: Verb::StateReset,
-    };
-    match ask(place.socket(), &GuardRequest::Operator(word)) {
-        Ok(GuardReply::VerbDone(done)) => {
-            Ok((format!("{}: {}", done.state, done.message), Exit::Healthy))
-        }
-        Ok(GuardReply::Error(error)) => Err(failed(error.message)),
-        Ok(other) => Err(failed(format!("the guard answered {other:?}"))),
-        Err(problem) => Err(Failed {
-            exit: if problem.silent {
-                Exit::NoAnswer
-            } else {
-                Exit::NotRunning
-            },
-            why: problem.text,
-        }),
-    }
-}
-
-fn while_it_does_not(place: &Place) -> Result<(String, Exit), Failed> {
+/// Without a guard the next start does it.
+fn while_it_does_not(place: &Place) -> Result<String, Failed> {
     let seen = look(place)?;
     match seen.inspection.outlook {
         Outlook::Fresh => {
             let message = format!("{} is not there: nothing to reset", place.name());
-            return Ok((message, Exit::Healthy));
+            return Ok(message);
         }
         Outlook::Deleted => {
             let message = "the snapshot is deleted already: the next start resets".to_owned();
-            return Ok((message, Exit::Healthy));
+            return Ok(message);
         }
         Outlook::Sound | Outlook::Corrupt(_) => {}
     }
     let identity = identity(&seen, place)?;
     let mut archived = None;
     if seen.damage().is_some() {
-        let mut engine = seen.rebuilt.map_err(failed)?.engine;
+        let mut engine = seen.rebuilt.map_err(Failed::new)?.engine;
         engine.bridge_gap(VenueMs(now().0));
         archived = put(place, &identity, &engine)?;
     }
@@ -106,7 +77,7 @@ fn while_it_does_not(place: &Place) -> Result<(String, Exit), Failed> {
         let archive = archive.display();
         message = format!("what was damaged is archived in {archive}; {message}");
     }
-    Ok((message, Exit::Healthy))
+    Ok(message)
 }
 
 fn identity(seen: &Look, place: &Place) -> Result<Identity, Failed> {
@@ -115,7 +86,7 @@ fn identity(seen: &Look, place: &Place) -> Result<Identity, Failed> {
             schema: SHAPE,
             ..identity.clone()
         }),
-        None => Err(failed(format!(
+        None => Err(Failed::new(format!(
             "nothing of {} can be read, not even whose it is; move it and its journal away to \
              begin anew",
             place.name()

@@ -10,13 +10,13 @@ use state::{Condition, Disk, Identity, OpenError, Options, Outlook, Store};
 use super::backup::sound;
 use super::look::look;
 use super::place::{Place, now};
-use super::{Done, Failed, SCHEMA_VERSION, failed};
 use crate::exit::Exit;
-use crate::out;
+use crate::failure::{Done, Failed};
+use crate::out::Form;
 
-pub(super) fn run(place: &Place, from: &Path, as_json: bool) -> Done {
+pub(super) fn run(place: &Place, form: Form, from: &Path) -> Done {
     if let Some(report) = &place.guard {
-        return Err(failed(format!(
+        return Err(Failed::new(format!(
             "a guard runs on {} (pid {}); stop the harness first, then restore",
             place.name(),
             report.pid
@@ -39,27 +39,29 @@ pub(super) fn run(place: &Place, from: &Path, as_json: bool) -> Done {
         ..backup.identity
     };
     let archive = put(place, &identity, &engine)?;
-    if as_json {
-        out::json(&json!({
-            "schema_version": SCHEMA_VERSION,
-            "file": place.paths.snapshot(),
-            "restored": from,
-            "last_seq": backup.last_seq,
-            "archive": archive,
-        }));
-        return Ok(Exit::Healthy);
-    }
-    out::line(&format!(
-        "{} is restored from {} (of {})",
-        place.name(),
-        from.display(),
-        backup.written_at
-    ));
-    if let Some(archive) = archive {
-        let archive = archive.display();
-        out::line(&format!("what was there is archived in {archive}"));
-    }
-    out::line("the next start reads the venue and compares the books before it allows anything");
+    let result = json!({
+        "file": place.paths.snapshot(),
+        "restored": from,
+        "last_seq": backup.last_seq,
+        "archive": archive,
+    });
+    form.tell(&result, || {
+        let mut lines = vec![format!(
+            "{} is restored from {} (of {})",
+            place.name(),
+            from.display(),
+            backup.written_at
+        )];
+        if let Some(archive) = &archive {
+            let archive = archive.display();
+            lines.push(format!("what was there is archived in {archive}"));
+        }
+        lines.push(
+            "the next start reads the venue and compares the books before it allows anything"
+                .to_owned(),
+        );
+        lines
+    });
     Ok(Exit::Healthy)
 }
 

@@ -4,27 +4,24 @@ use risk::State;
 use serde_json::json;
 use state::UnixMs;
 
-use super::Done;
 use super::look::{Look, look};
 use super::place::Place;
 use crate::exit::Exit;
-use crate::out;
+use crate::failure::Done;
+use crate::out::Form;
 use crate::screen::{BOLD, GREEN, PLAIN, RED, YELLOW};
 
-pub(super) fn run(place: &Place, as_json: bool) -> Done {
+pub(super) fn run(place: &Place, form: Form) -> Done {
     let seen = look(place)?;
     let state = seen.rebuilt.as_ref().ok().map(|r| r.engine.state());
-    if as_json {
-        let mut value = seen.as_json(place);
-        value["state"] = json!(state);
-        out::json(&value);
-    } else {
-        out::line(&title(&seen, place));
-        out::lines(&seen.files(place));
-        if let Some(state) = state {
-            out::lines(&known(state));
-        }
-    }
+    let mut result = seen.as_json(place);
+    result["state"] = json!(state);
+    form.tell(&result, || {
+        let mut lines = vec![title(&seen, place)];
+        lines.extend(seen.files(place));
+        lines.extend(state.into_iter().flat_map(known));
+        lines
+    });
     Ok(exit(&seen))
 }
 

@@ -8,42 +8,36 @@ use state::Disk;
 use super::look::look;
 use super::place::Place;
 use super::show::{exit, title};
-use super::{Done, failed};
-use crate::out;
+use crate::failure::{Done, Failed};
+use crate::out::Form;
 
-pub(super) fn run(place: &Place, as_json: bool) -> Done {
+pub(super) fn run(place: &Place, form: Form) -> Done {
     let seen = look(place)?;
     if seen.word() == "none" {
-        return Err(failed(format!("{} is not there", place.name())));
+        return Err(Failed::new(format!("{} is not there", place.name())));
     }
     let (stepped, astray) = if seen.damage().is_none() {
         replayed(place)
     } else {
         (0, Vec::new())
     };
-    if as_json {
-        let mut value = seen.as_json(place);
-        value["records_replayed"] = json!(stepped);
-        value["differs_at"] = json!(astray);
-        out::json(&value);
-    } else {
-        out::line(&title(&seen, place));
-        out::lines(&seen.files(place));
+    let mut result = seen.as_json(place);
+    result["records_replayed"] = json!(stepped);
+    result["differs_at"] = json!(astray);
+    form.tell(&result, || {
+        let mut lines = vec![title(&seen, place)];
+        lines.extend(seen.files(place));
         if seen.damage().is_none() {
-            out::line(&format!("replayed   {stepped} records"));
+            lines.push(format!("replayed   {stepped} records"));
         }
-        out::lines(
-            &astray
-                .iter()
-                .map(|seq| {
-                    format!(
-                        "note       stepped again, record {seq} leads to another state than its \
-                         snapshot holds; expected once after an update of the engine"
-                    )
-                })
-                .collect::<Vec<_>>(),
-        );
-    }
+        lines.extend(astray.iter().map(|seq| {
+            format!(
+                "note       stepped again, record {seq} leads to another state than its \
+                 snapshot holds; expected once after an update of the engine"
+            )
+        }));
+        lines
+    });
     Ok(exit(&seen))
 }
 
