@@ -133,11 +133,14 @@ fn what_loosens_is_told_with_old_and_new_value_and_who_saved_it() {
         (0, true),
         "{said}"
     );
-    let log = stage.harness.trading_log().unwrap();
-    let line = log
-        .lines()
-        .find(|line| line.contains("SAFETY_CONFIG_APPLIED: g2"))
-        .unwrap();
+    // The answer does not wait for the log's writer.
+    let line = until(10, "the line of the edit", || {
+        let log = stage.harness.trading_log().map_err(|e| e.to_string())?;
+        let mut lines = log.lines();
+        let line = lines.find(|line| line.contains("SAFETY_CONFIG_APPLIED: g2"));
+        line.map(str::to_owned).ok_or(log)
+    })
+    .unwrap();
     let uid = nix::unistd::geteuid();
     for part in [
         "WARN",
