@@ -25,6 +25,8 @@ pub enum FaultKind {
     Ban403,
     /// An answer with return code `code`.
     RetCode,
+    /// Carried out, but an order finds only half of what it wants in the book, in whole lots.
+    PartialFill,
     /// Cuts the open streams whose path ends with `path` (all without one), and refuses new streams
     /// for `ms` (not at all). Waits for no request.
     DropWs,

@@ -8,6 +8,7 @@ use protocol::venue::{Candle, Order};
 use protocol::{BootMs, CommandId, IntentId, OrderId, OrderLinkId, Outcome};
 use tokio::sync::mpsc;
 
+use crate::flatten::NotDone;
 use crate::orders::Ours;
 use crate::plan::Task;
 use crate::resolve::Missing;
@@ -40,8 +41,8 @@ pub enum Event {
     Followed(OrderLinkId, Begun, Option<Order>),
     /// The start-up order has been walked through, or why not.
     Walked(Result<(), Fault>),
-    /// A command of the guard has ended: done or not, and what to say about it.
-    CommandEnded(CommandId, bool, String),
+    /// A command of the guard has ended: what was done, or why it was not.
+    CommandEnded(CommandId, Result<String, NotDone>),
     /// The openers that were to go without a command are gone, or why not.
     OpenersGone(Result<(), String>),
     /// A stream has something to say.

@@ -42,7 +42,8 @@ pub(crate) enum Command {
     Logs(Logs),
     /// The kill switch: no entries, resting opening orders cancelled, until `resume`.
     Halt(Halt),
-    /// Close every position, or one symbol's, and show how far it is until the venue confirms it.
+    /// Close every position, or one symbol's, and show how far it is until the venue confirms it;
+    /// or take that back.
     Flatten(Flatten),
     /// Send nothing at all, until `resume`.
     Freeze,
@@ -138,6 +139,10 @@ pub(crate) struct Flatten {
     /// Only this instrument, such as SOLUSDT.
     #[arg(long, value_name = "SYMBOL")]
     pub(crate) symbol: Option<Symbol>,
+    /// Take back a flatten that the venue has not confirmed: of --symbol, or all of them. What is
+    /// open stays as it is.
+    #[arg(long, conflicts_with = "timeout")]
+    pub(crate) withdraw: bool,
     /// Seconds to watch it; the harness goes on by itself after that.
     #[arg(long, default_value_t = 120)]
     pub(crate) timeout: u64,

@@ -126,6 +126,7 @@ impl Guard {
             let lease = Lease {
                 until: now.after(lease_ms),
                 state: self.engine.trading_state(),
+                commands: self.engine.state().commands.keys().copied().collect(),
             };
             self.peers
                 .tell(gateway, Head::push(), &GuardPush::Lease(lease));

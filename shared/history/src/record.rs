@@ -226,6 +226,7 @@ mod tests {
             command_id: CommandId(1),
             done: true,
             message: "done".into(),
+            refused: false,
         };
         let verb = OperatorVerb {
             by: "me".into(),

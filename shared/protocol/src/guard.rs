@@ -207,12 +207,14 @@ pub enum Observation {
 }
 
 /// Openings may be sent until `until`; then nothing that opens leaves the gateway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// Boot clock.
     pub until: BootMs,
     /// The trading state, for the bots that ask.
     pub state: TradingState,
+    /// Commands that stand; one that the gateway is at and that is not among them was withdrawn.
+    pub commands: Vec<CommandId>,
 }
 
 /// Something the gateway must bring about.
@@ -254,6 +256,14 @@ pub struct CommandResult {
     pub done: bool,
     /// What was done, or what is in the way.
     pub message: String,
+    /// It can never be done: the guard lets it go.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub refused: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
+const fn is_not(flag: &bool) -> bool {
+    !*flag
 }
 
 /// An operator's word, with who said it.
@@ -282,6 +292,11 @@ pub enum Verb {
     /// Go flat once, in whatever state.
     Flatten {
         /// Only this symbol; all if absent.
+        symbol: Option<Symbol>,
+    },
+    /// Take a flatten back that the venue has not confirmed; what is open stays as it is.
+    FlattenWithdraw {
+        /// Only the flatten of this symbol; every one if absent.
         symbol: Option<Symbol>,
     },
     /// End a trip.

@@ -105,6 +105,26 @@ pub struct CommandStatus {
     pub progress: Option<String>,
     /// Whether a fresh read of the venue has confirmed it.
     pub done: bool,
+    /// It has ended without that, and how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_up: Option<GivenUp>,
+}
+
+impl CommandStatus {
+    /// Whether it is still to be brought about.
+    pub const fn pending(&self) -> bool {
+        !self.done && self.given_up.is_none()
+    }
+}
+
+/// How a command ended that the venue has not confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GivenUp {
+    /// An operator took it back.
+    Withdrawn,
+    /// It can never be done.
+    Refused,
 }
 
 /// One condition that blocks entries.

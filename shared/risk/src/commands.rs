@@ -1,14 +1,14 @@
 //! What the gateway is asked to bring about, until the venue has confirmed it.
 
 use protocol::guard::CommandKind;
-use protocol::status::CommandStatus;
+use protocol::status::{CommandStatus, GivenUp};
 use protocol::{CommandId, Context, Severity, Symbol, Tag};
 
 use crate::Engine;
 use crate::effects::Effects;
 use crate::state::{CommandDone, PendingCommand, State};
 
-/// Confirmed commands that are still shown.
+/// Commands that are over and still shown.
 const DONE_MOST: usize = 16;
 
 impl Engine {
@@ -76,44 +76,118 @@ impl Engine {
         effects: &mut Effects,
     ) {
         effects.must_be_durable = true;
+        if result.refused {
+            let given_up = Some(GivenUp::Refused);
+            if let Some(what) = self.command_ended(result.command_id, &result.message, given_up) {
+                let context = Context::new().with("command", result.command_id);
+                let message = format!("{what}: refused: {}", result.message);
+                self.tell(
+                    Tag::Halt,
+                    Severity::Warning,
+                    message,
+                    context,
+                    true,
+                    effects,
+                );
+            }
+            return;
+        }
         if !result.done {
             if let Some(pending) = self.state.commands.get_mut(&result.command_id) {
                 pending.obstacle = Some(result.message.clone());
             }
             return;
         }
-        if let Some(done) = self.state.commands.remove(&result.command_id) {
+        if let Some(what) = self.command_ended(result.command_id, &result.message, None) {
             let context = Context::new().with("command", result.command_id);
-            self.state.commands_done.push_back(CommandDone {
-                id: result.command_id,
-                what: done.what.clone(),
-                at: self.state.clock.venue,
-                message: result.message.clone(),
-            });
-            while self.state.commands_done.len() > DONE_MOST {
-                self.state.commands_done.pop_front();
-            }
-            let what = in_words(&done.what);
-            self.tell(
-                Tag::Halt,
-                Severity::Info,
-                format!("{what}: {}", result.message),
-                context,
-                false,
-                effects,
-            );
+            let message = format!("{what}: {}", result.message);
+            self.tell(Tag::Halt, Severity::Info, message, context, false, effects);
         }
+    }
+
+    /// Takes flattens back that the venue has not confirmed: those of this symbol, or all.
+    pub(crate) fn withdraw(
+        &mut self,
+        symbol: Option<Symbol>,
+        by: &str,
+        effects: &mut Effects,
+    ) -> String {
+        let of = |(id, pending): (&CommandId, &PendingCommand)| match pending.what {
+            CommandKind::Flatten { symbol: only, .. } => Some((*id, only)),
+            CommandKind::CancelOpeners { .. } => None,
+        };
+        let stand: Vec<(CommandId, Option<Symbol>)> =
+            self.state.commands.iter().filter_map(of).collect();
+        let whole = stand.iter().any(|(_, only)| only.is_none());
+        let mut said = Vec::new();
+        for (id, only) in stand {
+            if symbol.is_some() && only != symbol {
+                continue;
+            }
+            let message = format!("withdrawn by {by}; what is open stays as it is");
+            if let Some(what) = self.command_ended(id, &message, Some(GivenUp::Withdrawn)) {
+                let context = Context::new().with("command", id).with("by", by);
+                let severity = Tag::Halt.severity();
+                let message = format!("{what}: {message}");
+                self.tell(Tag::Halt, severity, message, context, true, effects);
+                said.push(what);
+            }
+        }
+        match (said.is_empty(), symbol, whole) {
+            (false, _, _) => {
+                let what = said.join(", ");
+                let stays = "positions and stops stay as they are; what was sent already may still \
+                             fill";
+                match symbol.filter(|_| whole) {
+                    None => format!("{what} withdrawn: {stays}"),
+                    Some(_) => format!(
+                        "{what} withdrawn: {stays}; a flatten of everything still goes on: \
+                         perpsctl flatten --withdraw"
+                    ),
+                }
+            }
+            (true, Some(symbol), true) => format!(
+                "no flatten of {symbol} alone to withdraw; one of everything goes on: perpsctl \
+                 flatten --withdraw"
+            ),
+            (true, Some(symbol), false) => format!("no flatten of {symbol} to withdraw"),
+            (true, None, _) => "no flatten to withdraw".to_owned(),
+        }
+    }
+
+    /// Keeps what became of a command; what it was, if it stood.
+    fn command_ended(
+        &mut self,
+        id: CommandId,
+        message: &str,
+        given_up: Option<GivenUp>,
+    ) -> Option<String> {
+        let ended = self.state.commands.remove(&id)?;
+        let words = in_words(&ended.what);
+        let done = &mut self.state.commands_done;
+        done.push_back(CommandDone {
+            id,
+            what: ended.what,
+            at: self.state.clock.venue,
+            message: message.to_owned(),
+            given_up,
+        });
+        while done.len() > DONE_MOST {
+            done.pop_front();
+        }
+        Some(words)
     }
 }
 
-/// What was confirmed last and what is under way, oldest first.
+/// What ended last and what is under way, oldest first.
 pub(crate) fn status(state: &State) -> Vec<CommandStatus> {
     let done = state.commands_done.iter().map(|done| CommandStatus {
         command_id: done.id,
         what: in_words(&done.what),
         since: done.at,
         progress: Some(done.message.clone()),
-        done: true,
+        done: done.given_up.is_none(),
+        given_up: done.given_up,
     });
     let pending = state.commands.iter().map(|(id, pending)| CommandStatus {
         command_id: *id,
@@ -121,6 +195,7 @@ pub(crate) fn status(state: &State) -> Vec<CommandStatus> {
         since: pending.since,
         progress: pending.obstacle.clone(),
         done: false,
+        given_up: None,
     });
     let mut all: Vec<CommandStatus> = done.chain(pending).collect();
     all.sort_by_key(|command| command.command_id);

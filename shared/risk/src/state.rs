@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use money::{Amount, Price, Qty, Ratio};
 use protocol::guard::CommandKind;
+use protocol::status::GivenUp;
 use protocol::venue::{Instrument, Order, Position, Wallet};
 use protocol::{
     AccountId, Approval, ApprovalId, CommandId, Context, ExecId, Generation, Intent, IntentId,
@@ -74,7 +75,7 @@ pub struct State {
     pub refusals_told: BTreeMap<Tag, BTreeMap<Symbol, u64>>,
     /// Commands the gateway has not confirmed.
     pub commands: BTreeMap<CommandId, PendingCommand>,
-    /// The last commands that were confirmed, oldest first.
+    /// The last commands that were confirmed or given up, oldest first.
     pub commands_done: VecDeque<CommandDone>,
     /// Alerts the alert-forwarder has not taken, oldest first.
     pub outbox: VecDeque<Event>,
@@ -368,7 +369,7 @@ pub struct PendingCommand {
     pub obstacle: Option<String>,
 }
 
-/// A command that a fresh read of the venue has confirmed.
+/// A command that a fresh read of the venue has confirmed, or that was given up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandDone {
     /// Which.
@@ -379,6 +380,9 @@ pub struct CommandDone {
     pub at: VenueMs,
     /// What was done.
     pub message: String,
+    /// How it ended if it was given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_up: Option<GivenUp>,
 }
 
 /// What has been counted already, so that a repeat is not counted again.

@@ -25,6 +25,7 @@ impl Engine {
                 self.say(by, "going flat", effects);
                 "going flat, no entries until the venue has confirmed it".to_owned()
             }
+            Verb::FlattenWithdraw { symbol } => self.withdraw(*symbol, by, effects),
             Verb::Reset { what } => self.reset(by, *what, effects),
             Verb::SessionNew => self.new_session(effects),
             Verb::ReconAcknowledge => self.acknowledge(effects),

@@ -394,7 +394,7 @@ impl Foe {
     }
 
     fn verb(&mut self) -> Verb {
-        match self.dice.below(10) {
+        match self.dice.below(11) {
             0 => Verb::Halt {
                 flatten: self.dice.one_in(2),
             },
@@ -414,6 +414,9 @@ impl Foe {
             },
             7 => Verb::SessionNew,
             8 => Verb::ReconAcknowledge,
+            9 => Verb::FlattenWithdraw {
+                symbol: self.dice.maybe(Dice::symbol),
+            },
             _ => Verb::FlowConfirm,
         }
     }
@@ -489,6 +492,7 @@ impl Foe {
                 command_id: CommandId(self.dice.below(50)),
                 done: self.dice.one_in(2),
                 message: "word".to_owned(),
+                refused: self.dice.one_in(8),
             }),
             34 => InputKind::Operator(OperatorVerb {
                 by: "foe".to_owned(),

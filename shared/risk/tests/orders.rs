@@ -9,8 +9,9 @@
 mod support;
 
 use protocol::guard::{CommandKind, CommandResult, ExitReport, Observation, Verb};
+use protocol::status::GivenUp;
 use protocol::venue::{Order, OrderStatus};
-use protocol::{Approval, Decision, Intent, OrderId, OrderLinkId, Outcome, Side, Tag};
+use protocol::{Approval, Decision, Intent, OrderId, OrderLinkId, Outcome, Side, Symbol, Tag};
 use risk::{Engine, InputKind};
 use support::{World, order, qty, wide};
 
@@ -271,6 +272,7 @@ fn a_flatten_says_how_far_it_is_and_that_it_is_done() {
             command_id: asked.command_id,
             done,
             message: message.into(),
+            refused: false,
         }));
         let all = world.status().commands;
         let one = all.iter().find(|c| c.command_id == asked.command_id);
@@ -296,6 +298,73 @@ fn a_flatten_says_how_far_it_is_and_that_it_is_done() {
         (world.engine.commands().count(), world.refused_by()),
         (0, None)
     );
+}
+
+#[test]
+fn a_flatten_that_is_withdrawn_lets_entries_go_and_leaves_the_others() {
+    let (mut world, _) = holding();
+    let sol = Symbol::new("SOLUSDT").unwrap();
+    let ether = Symbol::new("ETHUSDT").unwrap();
+    let ended = |world: &World, n: usize| {
+        let all = world.status().commands;
+        let one = all.get(n).cloned().unwrap();
+        (one.done, one.given_up, one.progress.unwrap_or_default())
+    };
+    let none = world.operate(Verb::FlattenWithdraw { symbol: None });
+    assert_eq!(none, "no flatten to withdraw");
+    world.operate(Verb::Flatten { symbol: Some(sol) });
+    world.operate(Verb::Flatten { symbol: None });
+    assert_eq!(world.refused_by(), Some(Tag::Halt));
+    // Of another symbol nothing stands alone; of this one it does, beside that of everything.
+    let other = world.operate(Verb::FlattenWithdraw {
+        symbol: Some(ether),
+    });
+    assert!(other.contains("no flatten of ETHUSDT alone"), "{other:?}");
+    assert_eq!(world.engine.commands().count(), 2);
+    let one = world.operate(Verb::FlattenWithdraw { symbol: Some(sol) });
+    assert!(one.contains("everything still goes on"), "{one:?}");
+    let (done, given_up, said) = ended(&world, 0);
+    assert_eq!((done, given_up), (false, Some(GivenUp::Withdrawn)));
+    assert!(
+        said.starts_with("withdrawn by") && said.contains("stays as it is"),
+        "{said}"
+    );
+    assert_eq!(world.refused_by(), Some(Tag::Halt), "the other one stands");
+    let rest = world.engine.commands().next().unwrap().command_id;
+    let all = world.operate(Verb::FlattenWithdraw { symbol: None });
+    assert!(all.contains("positions and stops stay"), "{all:?}");
+    assert_eq!(world.engine.commands().count(), 0);
+    assert_eq!(world.refused_by(), None);
+    // What the gateway says of it afterwards changes nothing.
+    world.say(InputKind::CommandResult(CommandResult {
+        command_id: rest,
+        done: true,
+        message: "flat".into(),
+        refused: false,
+    }));
+    assert_eq!(ended(&world, 1).1, Some(GivenUp::Withdrawn));
+}
+
+#[test]
+fn a_flatten_that_can_never_be_done_ends_and_says_so() {
+    let (mut world, _) = holding();
+    let nope = Symbol::new("NOPE").unwrap();
+    world.operate(Verb::Flatten { symbol: Some(nope) });
+    let asked = world.engine.commands().next().unwrap().command_id;
+    let effects = world.say(InputKind::CommandResult(CommandResult {
+        command_id: asked,
+        done: false,
+        message: "the venue has no instrument NOPE".into(),
+        refused: true,
+    }));
+    let told = &effects.events[0];
+    assert!(
+        told.alert && told.message.contains("refused: the venue has no"),
+        "{told:?}"
+    );
+    let one = world.status().commands.pop().unwrap();
+    assert_eq!((one.done, one.given_up), (false, Some(GivenUp::Refused)));
+    assert_eq!(world.engine.commands().count(), 0);
 }
 
 #[test]

@@ -563,6 +563,7 @@ fn a_halt_cancels_openers_until_it_is_done_and_a_freeze_holds_even_that() {
         command_id: id,
         done: false,
         message: "busy".into(),
+        refused: false,
     };
     world.say(InputKind::CommandResult(failed.clone()));
     assert_eq!(world.engine.commands().count(), 1);

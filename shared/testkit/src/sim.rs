@@ -52,7 +52,7 @@ pub struct Sim {
 #[derive(Debug, Clone)]
 pub struct Fault {
     /// `latency`, `http_500`, `timeout_after_accept`, `reset`, `clock_skew`, `ban_403`, `ret_code`,
-    /// `drop_ws`, `mute_ws`.
+    /// `partial_fill`, `drop_ws`, `mute_ws`.
     pub kind: &'static str,
     /// End of the path of the calls it befalls; all if absent.
     pub path: Option<&'static str>,

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use money::Decimal;
 use nix::sys::signal::Signal;
 use protocol::guard::Verb;
-use protocol::status::CommandStatus;
+use protocol::status::{CommandStatus, GivenUp};
 use protocol::{CommandId, Process, Symbol};
 use stage::{PROFILE, Stage, accepted, price, qty, sol};
 use testkit::{Fault, LedgerOrder, until};
@@ -71,6 +71,110 @@ fn whoever_dies_meanwhile_it_goes_on_and_ends_flat() {
     stage.harness.restart().unwrap();
     await_held_up(&stage, command);
     finish(&stage, command);
+}
+
+#[test]
+fn what_fills_in_part_is_closed_to_the_end_and_never_called_flat_before() {
+    let stage = Stage::ready(PROFILE);
+    let mut bot = stage.bot();
+    assert!(accepted(&bot.buy(sol(), qty("8")).unwrap()));
+    bot.await_size(sol(), qty("8")).unwrap();
+    // 4, 2 and 1 of what is left; in between a refusal and an answer that stays away.
+    fault(&stage, "partial_fill", None, 2, false);
+    fault(&stage, "ret_code", Some(REFUSAL), 1, false);
+    fault(&stage, "timeout_after_accept", None, 1, true);
+    let command = flatten(&stage);
+    let done = until(40, "the guard to say flat", || {
+        let before = Venue::of(&stage);
+        let seen = look(&stage, command)?;
+        assert!(!seen.done || before.held.is_empty(), "{seen:?} {before:?}");
+        if seen.done {
+            Ok(seen)
+        } else {
+            Err(format!("{:?}", seen.progress))
+        }
+    })
+    .unwrap();
+    let venue = Venue::of(&stage);
+    assert!(venue.held.is_empty() && venue.working == 0, "{venue:?}");
+    assert!(done.since.0 >= venue.last, "{done:?} {venue:?}");
+    let ledger = stage.sim.ledger().unwrap();
+    let sold = ledger.executions.iter().filter(|row| row["side"] == "Sell");
+    let sold: Vec<&str> = sold.map(|row| row["qty"].as_str().unwrap()).collect();
+    assert_eq!(sold, ["4", "2", "2"], "{ledger:?}");
+    assert_eq!(stage.sim.faults_pending().unwrap(), 0);
+}
+
+#[test]
+fn a_symbol_that_the_venue_does_not_have_is_refused_with_a_sentence() {
+    let stage = exposed();
+    let (code, said) = stage.perpsctl(&["flatten", "--symbol", "NOPE"]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("the venue has no instrument NOPE"), "{said}");
+    assert!(!said.contains("flat in"), "{said}");
+    assert_eq!(Venue::of(&stage).held.len(), 2, "nothing was closed");
+    let log = stage.harness.trading_log().unwrap();
+    assert!(log.contains("flatten NOPE: refused"), "{log}");
+    // It stands no more, and one that the venue has is flat with nothing open.
+    let (code, said) = stage.perpsctl(&["flatten", "--symbol", "BTCUSDT"]);
+    assert!(
+        code == 0 && said.contains("flat in BTCUSDT"),
+        "{code} {said}"
+    );
+}
+
+#[test]
+fn a_flatten_that_cannot_end_is_withdrawn_and_leaves_what_is_open() {
+    let stage = exposed();
+    // More than it can use up before it is withdrawn.
+    fault(&stage, "ret_code", Some(REFUSAL), 100, false);
+    let command = flatten(&stage);
+    await_held_up(&stage, command);
+    let (code, said) = stage.perpsctl(&["flatten", "--withdraw", "--symbol", "SOLUSDT"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("no flatten of SOLUSDT alone"), "{said}");
+    assert!(!look(&stage, command).unwrap().done);
+    let (code, said) = stage.perpsctl(&["flatten", "--withdraw"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("positions and stops stay as they are"),
+        "{said}"
+    );
+    let seen = look(&stage, command).unwrap();
+    assert_eq!(
+        (seen.done, seen.given_up),
+        (false, Some(GivenUp::Withdrawn))
+    );
+    // The gateway lets it go too: the venue takes orders again, and nothing is closed.
+    until(40, "the gateway to let it go", || {
+        let log = std::fs::read_to_string(stage.harness.dir().join("logs/gateway.log"));
+        let log = log.map_err(|e| e.to_string())?;
+        let gone = log.contains("is not done: withdrawn after");
+        if gone { Ok(()) } else { Err(log) }
+    })
+    .unwrap();
+    until(60, "the refusals to be used up", || {
+        let placed = stage
+            .bot()
+            .buy(sol(), qty("1"))
+            .map_err(|e| e.to_string())?;
+        if accepted(&placed) {
+            Ok(())
+        } else {
+            Err(format!("{placed:?}"))
+        }
+    })
+    .unwrap();
+    let venue = Venue::of(&stage);
+    assert_eq!(venue.held.get("SOLUSDT"), Some(&Decimal::TWO), "{venue:?}");
+    assert_eq!(venue.held.len(), 2, "{venue:?}");
+    let log = stage.harness.trading_log().unwrap();
+    assert!(log.contains("flatten: withdrawn by"), "{log}");
+    let (code, said) = stage.perpsctl(&["flatten", "--withdraw"]);
+    assert!(
+        code == 0 && said.contains("no flatten to withdraw"),
+        "{said}"
+    );
 }
 
 /// Two positions with a stop each, and an opening order that rests.

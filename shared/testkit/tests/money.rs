@@ -9,8 +9,6 @@
 
 mod stage;
 
-use std::process::Command;
-
 use money::{Amount, Ratio};
 use protocol::guard::Verb;
 use protocol::status::{CloseCheck, RiskStatus};
@@ -43,24 +41,6 @@ fn stands(risk: &RiskStatus, tag: Tag) -> bool {
     risk.trips.iter().any(|trip| trip.tag == tag)
 }
 
-/// What the operator's hand answers, as JSON where it is.
-#[expect(clippy::disallowed_methods, reason = "the test is the operator")]
-fn perpsctl(stage: &Stage, args: &[&str]) -> String {
-    let program = std::env::current_exe().unwrap();
-    let place = program.parent().unwrap().parent().unwrap();
-    let done = Command::new(place.join("perpsctl"))
-        .arg("--dir")
-        .arg(stage.harness.dir())
-        .args(args)
-        .output()
-        .unwrap();
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&done.stdout),
-        String::from_utf8_lossy(&done.stderr)
-    )
-}
-
 /// The sum of a column of the ledger.
 fn sum(rows: &[Value], column: &str) -> Amount {
     let cells = rows.iter().map(|row| row[column].as_str().unwrap());
@@ -91,7 +71,7 @@ fn realised_fees_and_closed_trades_equal_the_ledger_to_the_last_digit() {
         "flat again, without funding, both count the same"
     );
     assert_eq!(risk.account.day_open, Some(amount("10000")));
-    let shown: Value = serde_json::from_str(&perpsctl(&stage, &["limits", "--json"])).unwrap();
+    let shown: Value = serde_json::from_str(&stage.perpsctl(&["limits", "--json"]).1).unwrap();
     for (key, value) in [
         ("realised", today.realised),
         ("fees", today.fees),
@@ -101,7 +81,7 @@ fn realised_fees_and_closed_trades_equal_the_ledger_to_the_last_digit() {
         let text = shown[key].as_str().unwrap();
         assert_eq!(Amount::parse(text).unwrap(), value, "{key}: {shown}");
     }
-    let table = perpsctl(&stage, &["pnl"]);
+    let table = stage.perpsctl(&["pnl"]).1;
     assert_eq!(table.matches("agrees").count(), 2, "{table}");
 }
 
@@ -146,7 +126,7 @@ fn a_withdrawal_and_a_deposit_are_told_from_pnl_and_confirmed() {
         trip.message.contains("has 9000") && trip.message.contains("explain 10000"),
         "{trip:?}"
     );
-    let said = perpsctl(&stage, &["flow", "confirm"]);
+    let said = stage.perpsctl(&["flow", "confirm"]).1;
     assert!(said.contains("withdrawal of 1000 confirmed"), "{said}");
     let risk = stage.harness.risk().unwrap();
     assert!(risk.trips.is_empty(), "{:?}", risk.trips);
@@ -163,7 +143,7 @@ fn a_withdrawal_and_a_deposit_are_told_from_pnl_and_confirmed() {
     await_risk(&stage, "the deposit to count as equity", |risk| {
         risk.account.peak > Some(amount("9499"))
     });
-    let shown: Value = serde_json::from_str(&perpsctl(&stage, &["pnl", "--json"])).unwrap();
+    let shown: Value = serde_json::from_str(&stage.perpsctl(&["pnl", "--json"]).1).unwrap();
     let today = shown["days"].as_array().unwrap().last().unwrap();
     assert_eq!(today["flows"], "-500", "{shown}");
 }
@@ -246,7 +226,7 @@ fn funding_is_what_the_ledger_charged_and_no_flow() {
     assert_eq!(today.fees, fees, "funding is no fee");
     let paid = charged.plus(fees).unwrap();
     assert_eq!(today.realised, paid.negated());
-    let shown: Value = serde_json::from_str(&perpsctl(&stage, &["limits", "--json"])).unwrap();
+    let shown: Value = serde_json::from_str(&stage.perpsctl(&["limits", "--json"]).1).unwrap();
     let text = shown["funding"].as_str().unwrap();
     assert_eq!(Amount::parse(text).unwrap(), charged, "{shown}");
     assert!(risk.trips.is_empty(), "{:?}", risk.trips);

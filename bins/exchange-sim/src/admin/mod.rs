@@ -168,7 +168,8 @@ async fn fault(State(app): State<Arc<App>>, body: Bytes) -> Response<Body> {
             | FaultKind::TimeoutAfterAccept
             | FaultKind::Reset
             | FaultKind::Ban403
-            | FaultKind::RetCode => shared.sim.faults.add(fault),
+            | FaultKind::RetCode
+            | FaultKind::PartialFill => shared.sim.faults.add(fault),
         }
     }))
 }

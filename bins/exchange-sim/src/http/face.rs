@@ -18,7 +18,7 @@ use super::params::Params;
 use super::{App, auth};
 use crate::dialect::Dialect;
 use crate::faults::{Fault, FaultKind};
-use crate::matching::Moment;
+use crate::matching::{Book, Moment};
 use crate::{admin, clock, streams};
 
 /// How long an answer that never comes is held, unless the fault says otherwise.
@@ -107,12 +107,17 @@ async fn suffer(app: &App, arrived: &Arrived, fault: &Fault, peer: &Peer) -> Res
             let body = refused(code, "fault on order", arrived.received.ms());
             json_response(StatusCode::OK, &body)
         }
+        FaultKind::PartialFill => first.unwrap_or_else(|| carry_out_in(app, arrived, Book::Half)),
         // Never wait for a request; see `admin`.
         FaultKind::ClockSkew | FaultKind::DropWs | FaultKind::MuteWs => carry_out(app, arrived),
     }
 }
 
 fn carry_out(app: &App, arrived: &Arrived) -> Response<Body> {
+    carry_out_in(app, arrived, Book::Whole)
+}
+
+fn carry_out_in(app: &App, arrived: &Arrived, book: Book) -> Response<Body> {
     let mut held = app.shared();
     let shared = &mut *held;
     let now = shared.sim.advance(clock::wall());
@@ -147,6 +152,7 @@ fn carry_out(app: &App, arrived: &Arrived) -> Response<Body> {
     } else {
         Params::from_query(query)
     };
+    shared.sim.venue.show_takers(book);
     let answer = params.and_then(|params| {
         endpoint.answer(&mut Call {
             sim: &mut shared.sim,
@@ -156,6 +162,7 @@ fn carry_out(app: &App, arrived: &Arrived) -> Response<Body> {
             received: arrived.received,
         })
     });
+    shared.sim.venue.show_takers(Book::Whole);
     with_allowance(
         json_response(StatusCode::OK, &envelope(&answer, now.ms())),
         allowance,

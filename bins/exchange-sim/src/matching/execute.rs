@@ -3,8 +3,8 @@
 use money::Decimal;
 
 use super::{
-    Event, ExecKind, Execution, Instrument, MAKER_FEE, MarketId, Moment, OrderNo, Quote, Side,
-    Status, StopKind, TAKER_FEE, TimeInForce, Venue,
+    Book, Event, ExecKind, Execution, Instrument, MAKER_FEE, MarketId, Moment, OrderNo, Quote,
+    Side, Status, StopKind, TAKER_FEE, TimeInForce, Venue,
 };
 
 /// Levels of the made-up book on each side. What a taker does not find in them it does not get.
@@ -30,15 +30,18 @@ impl Venue {
             }
             TimeInForce::Gtc | TimeInForce::Ioc | TimeInForce::Fok | TimeInForce::PostOnly => {}
         }
+        let mut found = takeable;
         for k in 0..LEVELS {
-            let wanted = self.wanted(no);
+            let wanted = self.wanted(no).min(found);
             let Some((price, size)) = self.level(id, side, k) else {
                 break;
             };
             if wanted.is_zero() || !within(side, price, bound) {
                 break;
             }
-            self.fill(no, price, wanted.min(size), false, now);
+            let taken = wanted.min(size);
+            found -= taken;
+            self.fill(no, price, taken, false, now);
         }
         self.rest_or_end(no, now);
     }
@@ -155,7 +158,13 @@ impl Venue {
     /// How much of it the order would find in the book at once.
     fn takeable(&self, no: OrderNo, bound: Decimal) -> Decimal {
         let (side, id) = (self.order(no).side, self.order(no).market);
-        let wanted = self.wanted(no);
+        let wanted = match self.book {
+            Book::Whole => self.wanted(no),
+            Book::Half => {
+                let lot = self.market(id).instrument.lot;
+                (self.wanted(no) / Decimal::TWO / lot).floor() * lot
+            }
+        };
         let mut found = Decimal::ZERO;
         for k in 0..LEVELS {
             match self.level(id, side, k) {

@@ -48,7 +48,7 @@ pub use records::{
     ClosedRow, EquityMark, Event, Execution, Funding, Placement, Transfer, stop_word,
 };
 pub use refusal::Refusal;
-pub use venue::{CancelScope, Market, Setup, Venue};
+pub use venue::{Book, CancelScope, Market, Setup, Venue};
 pub use words::{AccountKind, ExecKind, OrderType, Side, Status, StopKind, TimeInForce, TriggerBy};
 
 pub(crate) use records::Ids;

@@ -96,7 +96,17 @@ pub struct Venue {
     pub(super) balance: Decimal,
     pub(super) realised: Decimal,
     pub(super) ids: Ids,
+    pub(super) book: Book,
     events: Vec<Event>,
+}
+
+/// How much of what it wants an order finds in the made-up book.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Book {
+    /// All that the levels hold.
+    Whole,
+    /// Half of what it wants, in whole lots.
+    Half,
 }
 
 impl Venue {
@@ -137,6 +147,7 @@ impl Venue {
             balance: setup.balance,
             realised: Decimal::ZERO,
             ids: Ids::new(setup.salt),
+            book: Book::Whole,
             events: Vec::new(),
         };
         venue.mark_equity(setup.now);
@@ -233,6 +244,11 @@ impl Venue {
     /// The account's worth over time; one mark for each change.
     pub fn equity_marks(&self) -> &[EquityMark] {
         &self.equity_marks
+    }
+
+    /// How much orders find from here on.
+    pub const fn show_takers(&mut self, book: Book) {
+        self.book = book;
     }
 
     /// What happened since this was last asked.

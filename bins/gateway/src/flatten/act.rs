@@ -1,6 +1,8 @@
 //! Carries a flatten out, round by round, until the venue says flat.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::time::Duration;
 
 use daemon::clock::boot_now;
@@ -25,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 const CONFIRM_LEAST_MS: u64 = 250;
 
 /// What a flatten is to do.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Task {
     /// The command; part of the orders' names.
     pub command_id: CommandId,
@@ -37,6 +39,17 @@ pub struct Task {
     pub lag_ms: u64,
     /// An operator's own word, which even a freeze lets through.
     pub explicit: bool,
+    /// Whether the guard does not want it any more.
+    pub withdrawn: Rc<Cell<bool>>,
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotDone {
+    /// Something is in the way for now: the guard repeats it.
+    Yet(String),
+    /// It can never be done.
+    Ever(String),
 }
 
 /// What one round read.
@@ -62,7 +75,8 @@ struct Flatten<'a> {
 }
 
 /// Goes flat. What was done, or what is in the way.
-pub async fn flatten(hands: &Hands, task: Task) -> Result<String, String> {
+pub async fn flatten(hands: &Hands, task: Task) -> Result<String, NotDone> {
+    let (lag_ms, explicit) = (task.lag_ms, task.explicit);
     let mut way = Flatten {
         hands,
         task,
@@ -79,8 +93,12 @@ pub async fn flatten(hands: &Hands, task: Task) -> Result<String, String> {
         if n > 0 {
             sleep(PAUSE).await;
         }
-        if !task.explicit && hands.guard.leave().frozen() {
-            return Err("frozen by the operator; it goes on after perpsctl resume".to_owned());
+        if way.is_withdrawn() {
+            return Err(NotDone::Yet(way.withdrawn()));
+        }
+        if !explicit && hands.guard.leave().frozen() {
+            let why = "frozen by the operator; it goes on after perpsctl resume";
+            return Err(NotDone::Yet(why.to_owned()));
         }
         let begun = boot_now();
         let seen = match way.look().await {
@@ -92,22 +110,49 @@ pub async fn flatten(hands: &Hands, task: Task) -> Result<String, String> {
                 continue;
             }
         };
+        if let Some(why) = way.no_such_symbol(&seen).await {
+            return Err(NotDone::Ever(why));
+        }
         let next = way.plan(&seen);
         if std::mem::take(&mut unread) || next.is_flat() {
             // It stands in the way no longer.
             way.obstacle = None;
         }
-        if certain.take(next.is_flat(), begun, task.lag_ms.max(CONFIRM_LEAST_MS)) {
+        if certain.take(next.is_flat(), begun, lag_ms.max(CONFIRM_LEAST_MS)) {
             return Ok(way.done(&seen));
         }
         way.say_where(&seen, &next);
         way.act(next, &seen, begun).await;
     }
     let last = way.obstacle.unwrap_or_else(|| way.told.clone());
-    Err(format!("not flat yet: {last}"))
+    Err(NotDone::Yet(format!("not flat yet: {last}")))
 }
 
 impl Flatten<'_> {
+    fn is_withdrawn(&self) -> bool {
+        self.task.withdrawn.get()
+    }
+
+    fn withdrawn(&self) -> String {
+        let (cancels, reductions) = (self.cancels, self.reductions);
+        format!("withdrawn after {cancels} cancels and {reductions} closing orders")
+    }
+
+    /// Why there is nothing to close and never will be: the venue has no such instrument, and
+    /// nothing of it is open. A position in one that is traded no more is closed like any other.
+    async fn no_such_symbol(&self, seen: &Seen) -> Option<String> {
+        let symbol = self.task.symbol?;
+        let held = seen.positions.iter().any(|row| row.symbol == symbol);
+        if held || seen.orders.iter().any(|row| row.symbol == symbol) {
+            return None;
+        }
+        // A venue that cannot be asked has not said no.
+        match self.hands.venue.instrument(symbol).await {
+            Ok(None) => Some(format!("the venue has no instrument {symbol}")),
+            Ok(Some(_)) | Err(_) => None,
+        }
+    }
+
     fn plan(&self, seen: &Seen) -> Round {
         let scene = Scene {
             symbol: self.task.symbol,
@@ -140,6 +185,9 @@ impl Flatten<'_> {
             .cloned()
             .collect();
         for (n, reduction) in next.reduce.iter().enumerate() {
+            if self.is_withdrawn() {
+                return;
+            }
             // A name of its own for each order of each round, across restarts too.
             let name = format!("flat-{}-{}-{n}", self.task.command_id, begun.0);
             if let Err(why) = self.reduce(reduction, seen, &heeded, &name).await {
@@ -179,7 +227,7 @@ impl Flatten<'_> {
         }
     }
 
-    /// What it came to. A symbol that is misspelt has nothing open either, so what has is named.
+    /// What it came to, and what is open beside the one symbol that was asked for.
     fn done(&self, seen: &Seen) -> String {
         let (cancels, reductions) = (self.cancels, self.reductions);
         let sent = format!("{cancels} cancels, {reductions} closing orders");
@@ -209,6 +257,7 @@ impl Flatten<'_> {
                 command_id: self.task.command_id,
                 done: false,
                 message: text,
+                refused: false,
             });
         }
     }

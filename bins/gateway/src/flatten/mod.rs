@@ -3,5 +3,5 @@
 mod act;
 mod plan;
 
-pub use act::{Task, flatten};
+pub use act::{NotDone, Task, flatten};
 pub use plan::{Confirmation, Reduction, Round, Scene, Tries, is_stop, round};

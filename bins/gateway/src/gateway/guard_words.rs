@@ -1,5 +1,6 @@
 //! What the guard says, and what follows from it.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use daemon::clock::boot_now;
@@ -9,8 +10,9 @@ use protocol::{BootMs, CommandId, Context, Severity, Symbol, Tag};
 use super::watch::Change;
 use super::{Gateway, Standing, Walk};
 use crate::event::Event;
+use crate::flatten::{self, NotDone};
 use crate::guard::GuardEvent;
-use crate::{flatten, openers};
+use crate::openers;
 
 /// Commands remembered after they are done, in case the guard asks again.
 const COMMANDS_KEPT: usize = 256;
@@ -27,7 +29,10 @@ impl Gateway {
                     task.abort();
                 }
             }
-            GuardEvent::Leave => self.watch_lease(boot_now()),
+            GuardEvent::Leave(standing) => {
+                self.withdraw_all_but(&standing);
+                self.watch_lease(boot_now());
+            }
             GuardEvent::Stands(stands) => self.stands(stands),
             GuardEvent::ExitTaken(approval) => self.exit_taken(&approval),
             GuardEvent::Command(command) => self.command(command),
@@ -54,7 +59,7 @@ impl Gateway {
         self.health.synced = false;
         self.guard_awaited_until = now;
         self.commands
-            .retain(|_, standing| matches!(standing, Standing::UnderWay));
+            .retain(|_, standing| matches!(standing, Standing::UnderWay(_)));
         if let Some(task) = self.walk.take().and_then(|walk| walk.task) {
             task.abort();
         }
@@ -100,10 +105,15 @@ impl Gateway {
     fn command(&mut self, command: Command) {
         let id = command.command_id;
         match self.commands.get(&id) {
-            Some(Standing::UnderWay) => return,
+            Some(Standing::UnderWay(_)) => return,
             Some(Standing::Done(message)) => {
                 let message = message.clone();
-                self.result(id, true, message);
+                self.hands.guard.command_result(CommandResult {
+                    command_id: id,
+                    done: true,
+                    message,
+                    refused: false,
+                });
                 return;
             }
             None => {}
@@ -112,13 +122,16 @@ impl Gateway {
             "command {id} of the risk-guard: {}",
             in_words(&command.what)
         );
-        self.commands.insert(id, Standing::UnderWay);
+        let withdrawn = Rc::new(Cell::new(false));
+        self.commands
+            .insert(id, Standing::UnderWay(Rc::clone(&withdrawn)));
         let hands = self.hands.clone();
         let lag_ms = self.settings.config.limits.venue_lag_ms;
         tokio::task::spawn_local(async move {
             let ended = match command.what {
                 CommandKind::CancelOpeners { symbol } => {
-                    openers::cancel(&hands, symbol, command.explicit).await
+                    let gone = openers::cancel(&hands, symbol, command.explicit).await;
+                    gone.map_err(NotDone::Yet)
                 }
                 CommandKind::Flatten {
                     symbol,
@@ -130,19 +143,33 @@ impl Gateway {
                         max_slippage,
                         lag_ms,
                         explicit: command.explicit,
+                        withdrawn,
                     };
                     flatten::flatten(&hands, task).await
                 }
             };
-            let (done, message) = match ended {
-                Ok(message) => (true, message),
-                Err(message) => (false, message),
-            };
-            hands.owner.tell(Event::CommandEnded(id, done, message));
+            hands.owner.tell(Event::CommandEnded(id, ended));
         });
     }
 
-    pub(super) fn command_ended(&mut self, id: CommandId, done: bool, message: String) {
+    /// What is under way and does not stand any more was withdrawn: nothing more is sent for it.
+    fn withdraw_all_but(&mut self, standing: &[CommandId]) {
+        for (id, known) in &self.commands {
+            if let Standing::UnderWay(withdrawn) = known
+                && !standing.contains(id)
+                && !withdrawn.replace(true)
+            {
+                tracing::warn!("command {id} is withdrawn");
+            }
+        }
+    }
+
+    pub(super) fn command_ended(&mut self, id: CommandId, ended: Result<String, NotDone>) {
+        let (done, refused, message) = match ended {
+            Ok(message) => (true, false, message),
+            Err(NotDone::Yet(why)) => (false, false, why),
+            Err(NotDone::Ever(why)) => (false, true, why),
+        };
         let word = if done { "done" } else { "not done" };
         tracing::info!("command {id} is {word}: {message}");
         if done {
@@ -154,16 +181,13 @@ impl Gateway {
             // The guard asks again.
             self.commands.remove(&id);
         }
-        self.result(id, done, message);
-        self.look_soon();
-    }
-
-    fn result(&self, command_id: CommandId, done: bool, message: String) {
         self.hands.guard.command_result(CommandResult {
-            command_id,
+            command_id: id,
             done,
             message,
+            refused,
         });
+        self.look_soon();
     }
 }
 

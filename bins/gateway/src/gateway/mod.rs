@@ -109,7 +109,8 @@ struct Walk {
 /// Where a command of the guard stands.
 #[derive(Debug)]
 enum Standing {
-    UnderWay,
+    /// And whether it was withdrawn.
+    UnderWay(Rc<Cell<bool>>),
     Done(String),
 }
 
@@ -234,7 +235,7 @@ impl Gateway {
             Event::Followed(link, begun, order) => self.followed(link, begun, order),
             Event::Touched => self.look_soon(),
             Event::Walked(result) => self.walked(result),
-            Event::CommandEnded(id, done, message) => self.command_ended(id, done, message),
+            Event::CommandEnded(id, ended) => self.command_ended(id, ended),
             Event::OpenersGone(result) => self.lease.openers_gone(&result, boot_now()),
             Event::Refused(fault) => self.health.fault(&fault),
             Event::Stream(feed, event) => self.on_stream(feed, event),

@@ -220,6 +220,7 @@ mod tests {
             command_id: CommandId(1),
             done: true,
             message: String::new(),
+            refused: false,
         })
     }
 

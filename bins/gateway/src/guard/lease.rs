@@ -1,13 +1,12 @@
 //! The guard's leave to open orders, which runs out by itself. Pure.
 
 use protocol::BootMs;
-use protocol::guard::Lease;
 use protocol::status::TradingState;
 
 /// What the gateway holds of the guard's word. Empty at boot.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Leave {
-    lease: Option<Lease>,
+    until: Option<BootMs>,
     state: Option<TradingState>,
 }
 
@@ -18,19 +17,19 @@ impl Leave {
     }
 
     /// A lease has come; one that ends sooner than the one held counts too.
-    pub fn take(&mut self, lease: Lease) {
-        self.lease = Some(lease);
-        self.state = Some(lease.state);
+    pub fn take(&mut self, until: BootMs, state: TradingState) {
+        self.until = Some(until);
+        self.state = Some(state);
     }
 
     /// Whether openings may leave at `now`.
     pub fn held(&self, now: BootMs) -> bool {
-        self.lease.is_some_and(|lease| now <= lease.until)
+        self.until.is_some_and(|until| now <= until)
     }
 
     /// When it runs out, if one was ever held.
-    pub fn until(&self) -> Option<BootMs> {
-        self.lease.map(|lease| lease.until)
+    pub const fn until(&self) -> Option<BootMs> {
+        self.until
     }
 
     /// The trading state last heard; entries are blocked while none was.
@@ -54,16 +53,10 @@ mod tests {
         assert!(!leave.held(BootMs(0)));
         leave.welcome(TradingState::Active);
         assert!(!leave.held(BootMs(0)), "a welcome is no lease");
-        leave.take(Lease {
-            until: BootMs(100),
-            state: TradingState::Active,
-        });
+        leave.take(BootMs(100), TradingState::Active);
         assert!(leave.held(BootMs(100)));
         assert!(!leave.held(BootMs(101)));
-        leave.take(Lease {
-            until: BootMs(50),
-            state: TradingState::Frozen,
-        });
+        leave.take(BootMs(50), TradingState::Frozen);
         assert!(!leave.held(BootMs(60)) && leave.frozen());
     }
 }

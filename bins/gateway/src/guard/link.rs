@@ -17,7 +17,7 @@ use protocol::guard::{
 };
 use protocol::order::{Amend, Lookup, Recorded};
 use protocol::status::RiskStatus;
-use protocol::{Alert, Approval, Decision, Denial, Intent, IntentId, OrderLinkId};
+use protocol::{Alert, Approval, CommandId, Decision, Denial, Intent, IntentId, OrderLinkId};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
@@ -46,8 +46,8 @@ pub enum GuardEvent {
     Joined(Box<GuardWelcome>),
     /// The connection has ended.
     Lost(String),
-    /// The lease, or the trading state, has changed.
-    Leave,
+    /// The lease, or the trading state, has changed; these commands stand.
+    Leave(Vec<CommandId>),
     /// Where an approval stands after a look-up.
     Stands(Stands),
     /// An exit that went alone is followed under this approval.
@@ -427,9 +427,9 @@ impl Link {
         match envelope.message::<GuardPush>().map_err(problem)? {
             GuardPush::Lease(lease) => {
                 let mut held = self.leave.get();
-                held.take(lease);
+                held.take(lease.until, lease.state);
                 self.leave.set(held);
-                self.event(GuardEvent::Leave);
+                self.event(GuardEvent::Leave(lease.commands));
             }
             GuardPush::Command(command) => self.event(GuardEvent::Command(command)),
             GuardPush::Event(alert) => self.event(GuardEvent::Safety(alert)),

@@ -191,7 +191,6 @@ pub(crate) fn is_ours(order: &Order) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::guard::Lease;
     use protocol::status::TradingState;
     use protocol::venue::OrderStatus;
     use protocol::{ApprovalId, Generation, IntentId, OrderId, VenueMs};
@@ -304,10 +303,7 @@ mod tests {
             Approved::order(approval(false)).spoilt(BootMs(1), &leave),
             None
         );
-        leave.take(Lease {
-            until: BootMs(5000),
-            state: TradingState::Active,
-        });
+        leave.take(BootMs(5000), TradingState::Active);
         assert_eq!(opens.spoilt(BootMs(1000), &leave), None);
         assert!(
             opens
@@ -315,10 +311,7 @@ mod tests {
                 .unwrap()
                 .contains("ran out 1 ms")
         );
-        leave.take(Lease {
-            until: BootMs(5000),
-            state: TradingState::Frozen,
-        });
+        leave.take(BootMs(5000), TradingState::Frozen);
         assert!(opens.spoilt(BootMs(1), &leave).unwrap().contains("frozen"));
     }
 }

@@ -33,7 +33,8 @@ use protocol::guard::{
 };
 use protocol::status::TradingState;
 use protocol::{
-    Approval, ApprovalId, Decision, Generation, Intent, IntentId, Mode, OrderLinkId, VenueMs,
+    Approval, ApprovalId, CommandId, Decision, Generation, Intent, IntentId, Mode, OrderLinkId,
+    VenueMs,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -373,6 +374,7 @@ impl House {
             lines: Lines::new(),
             heard: VecDeque::new(),
             notes: Vec::new(),
+            commands: Vec::new(),
             settles: false,
         };
         let id = guard.hear(|heard| match heard {
@@ -426,6 +428,8 @@ pub struct Guard {
     lines: Lines,
     heard: VecDeque<Heard>,
     pub notes: Vec<Observe>,
+    /// Every command it has given; those that stand go with each lease.
+    pub commands: Vec<CommandId>,
     /// Whether a look-up that found nothing settles it, by this guard's word.
     pub settles: bool,
 }
@@ -442,6 +446,9 @@ impl Guard {
     }
 
     pub fn push(&mut self, push: &GuardPush) {
+        if let GuardPush::Command(command) = push {
+            self.commands.push(command.command_id);
+        }
         self.send(Head::push(), push);
     }
 
@@ -452,7 +459,12 @@ impl Guard {
     /// A lease that comes with this trading state.
     pub fn state(&mut self, ms: u64, state: TradingState) {
         let until = boot_now().after(ms);
-        self.push(&GuardPush::Lease(Lease { until, state }));
+        let commands = self.commands.clone();
+        self.push(&GuardPush::Lease(Lease {
+            until,
+            state,
+            commands,
+        }));
     }
 
     /// The first thing that fits. Reports passed over are acknowledged, observations are kept.

@@ -1,4 +1,5 @@
-//! `flatten [--symbol S] [--timeout S]`: goes flat and shows how far it is.
+//! `flatten [--symbol S] [--timeout S]`: goes flat and shows how far it is;
+//! `flatten --withdraw [--symbol S]` takes that back.
 //!
 //! The guard carries the command through crashes of every process; this program only watches. It
 //! says flat when the guard does, and the guard when a fresh read of the venue does.
@@ -9,7 +10,7 @@ use std::time::Duration;
 use daemon::clock::boot_now;
 use protocol::CommandId;
 use protocol::guard::Verb;
-use protocol::status::CommandStatus;
+use protocol::status::{CommandStatus, GivenUp};
 use serde_json::json;
 
 use super::verb;
@@ -24,6 +25,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Says the word and watches until it is done: a line for each change.
 pub(crate) fn run(dir: &Path, form: Form, args: &Flatten) -> Done {
+    if args.withdraw {
+        let symbol = args.symbol;
+        return verb::say(dir, form, Verb::FlattenWithdraw { symbol });
+    }
     let verb = Verb::Flatten {
         symbol: args.symbol,
     };
@@ -46,6 +51,13 @@ fn watch(dir: &Path, form: Form, args: &Flatten, command: CommandId) -> Done {
         match look(dir, command) {
             Ok(Some(seen)) => {
                 let text = seen.progress.clone().unwrap_or_else(|| "begun".to_owned());
+                if let Some(how) = seen.given_up {
+                    let exit = match how {
+                        GivenUp::Refused => Exit::Usage,
+                        GivenUp::Withdrawn => Exit::Degraded,
+                    };
+                    return Err(Failed::with(exit, format!("{}: {text}", seen.what)));
+                }
                 if seen.done || text != shown {
                     show(form, &seen, &text);
                     shown = text;

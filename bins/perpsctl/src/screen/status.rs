@@ -121,7 +121,7 @@ pub(crate) fn risk_lines(risk: &RiskStatus, lines: &mut Vec<String>) {
     if let Some(fault) = &risk.state_fault {
         lines.push(format!("{RED}state     {fault}{PLAIN}"));
     }
-    for command in risk.commands.iter().filter(|command| !command.done) {
+    for command in risk.commands.iter().filter(|command| command.pending()) {
         let how = command.progress.as_ref();
         let how = how.map_or(String::new(), |how| format!(" ({how})"));
         lines.push(format!("{YELLOW}command{PLAIN}   {}{how}", command.what));

@@ -202,6 +202,7 @@ impl WhatIf {
                 command_id: command.command_id,
                 done: true,
                 message: "done in the replay".to_owned(),
+                refused: false,
             };
             let result = Input {
                 stamp: input.stamp,

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 use std::path::Path;
+use std::process::Command;
 
 use money::{Price, Qty};
 use protocol::gateway::Placed;
@@ -89,6 +90,22 @@ impl Stage {
 
     pub fn bot(&self) -> BotPlayer {
         BotPlayer::connect(self.harness.dir()).unwrap()
+    }
+
+    /// What the operator's hand answers, and its exit code.
+    #[expect(clippy::disallowed_methods, reason = "the test is the operator")]
+    pub fn perpsctl(&self, args: &[&str]) -> (i32, String) {
+        let program = std::env::current_exe().unwrap();
+        let place = program.parent().unwrap().parent().unwrap();
+        let done = Command::new(place.join("perpsctl"))
+            .arg("--dir")
+            .arg(self.harness.dir())
+            .args(args)
+            .output()
+            .unwrap();
+        let said = [done.stdout, done.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        (done.status.code().unwrap(), said)
     }
 
     /// Orders at the venue that could open a position.
