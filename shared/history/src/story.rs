@@ -127,11 +127,24 @@ impl Story {
 
     /// Every input after the base, oldest first, with its record's number.
     pub fn inputs(&self) -> impl Iterator<Item = (u64, Result<Recorded, Unreadable>)> + '_ {
-        let after = self.base.seq();
+        self.inputs_after(self.base.seq())
+    }
+
+    /// Every input that is kept after this record, oldest first, whether or not it follows from the
+    /// base: for whoever has read the journal before.
+    pub fn inputs_after(
+        &self,
+        after: u64,
+    ) -> impl Iterator<Item = (u64, Result<Recorded, Unreadable>)> + '_ {
         let records = self.journal.records.iter();
         records
             .filter(move |found| found.seq > after)
             .map(|found| (found.seq, schema::record(found.payload, found.schema)))
+    }
+
+    /// The oldest record that is kept, if there is one.
+    pub const fn first(&self) -> Option<u64> {
+        self.journal.first_seq
     }
 
     /// The states that the inputs must lead to, oldest first.

@@ -9,13 +9,13 @@
 //! The seed fixes which blow falls on whom after which pause, and what each bot wants in which
 //! order. It cannot fix how the kernel interleaves them.
 
+mod approvals;
 mod load;
 mod plan;
 mod verdict;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use daemon::clock;
 use money::Price;
@@ -23,6 +23,7 @@ use nix::sys::signal::Signal;
 use protocol::Process;
 
 use crate::{Binaries, Harness, HarnessSpec, PlayError, Sim, SimSpec, until};
+pub use approvals::Approvals;
 use load::Load;
 use plan::{Blow, Kind, plan};
 pub use verdict::Verdict;
@@ -66,6 +67,8 @@ pub struct Progress {
     pub refused: u64,
     /// Orders whose outcome they do not know: a process died meanwhile.
     pub unknown: u64,
+    /// Approvals that stood in the guard's journal.
+    pub approvals: usize,
     /// The last blow.
     pub last: String,
 }
@@ -78,11 +81,13 @@ impl std::fmt::Display for Progress {
             accepted,
             refused,
             unknown,
+            approvals,
             last,
         } = self;
         write!(
             f,
-            "{seconds:>4} s  {blows} blows, orders: {accepted} accepted, {refused} refused, {unknown} unknown; last: {last}"
+            "{seconds:>4} s  {blows} blows, orders: {accepted} accepted, {refused} refused, \
+             {unknown} unknown, {approvals} approved; last: {last}"
         )
     }
 }
@@ -105,11 +110,12 @@ pub fn soak(
         },
     )?;
     let session = harness.await_synced()?.session.id;
+    let mut approvals = Approvals::begin(&spec.dir)?;
     let load = Load::begin(&spec.dir, spec.seed, BOTS)?;
-    let blows = strike(&mut harness, spec, &load, &mut tell)?;
+    let blows = strike(&mut harness, spec, &load, &mut approvals, &mut tell)?;
     load.end()?;
     harness.await_synced()?;
-    verdict::judge(&harness, &sim, session, blows)
+    verdict::judge(&harness, &sim, session, blows, approvals)
 }
 
 fn profile(url: &str) -> String {
@@ -125,32 +131,31 @@ fn strike(
     harness: &mut Harness,
     spec: &SoakSpec,
     load: &Load,
+    approvals: &mut Approvals,
     tell: &mut impl FnMut(&Progress),
 ) -> Result<usize, PlayError> {
     let begun = clock::boot_now();
-    let (mut fallen, mut told, mut last) = (0, 0, String::new());
-    let counts = Arc::clone(&load.counts);
-    let mut word = |fallen: usize, last: &str| {
-        let passed = clock::boot_now().since(begun);
-        if passed / WORD_EVERY_MS > told {
-            told = passed / WORD_EVERY_MS;
-            tell(&Progress {
-                seconds: passed / 1_000,
-                blows: fallen,
-                accepted: counts.accepted.load(Ordering::Relaxed),
-                refused: counts.refused.load(Ordering::Relaxed),
-                unknown: counts.unknown.load(Ordering::Relaxed),
-                last: last.to_owned(),
-            });
-        }
-    };
+    let mut word_at = begun.after(WORD_EVERY_MS);
+    let mut fallen = 0;
     for blow in plan(spec.seed, spec.seconds) {
         crate::wait::rest(blow.after_ms);
-        word(fallen, &last);
         fall(harness, blow)?;
         fallen += 1;
-        last = blow.to_string();
-        word(fallen, &last);
+        let now = clock::boot_now();
+        if now >= word_at {
+            word_at = now.after(WORD_EVERY_MS);
+            approvals.catch_up(&spec.dir)?;
+            let known = |count: &AtomicU64| count.load(Ordering::Relaxed);
+            tell(&Progress {
+                seconds: now.since(begun) / 1_000,
+                blows: fallen,
+                accepted: known(&load.counts.accepted),
+                refused: known(&load.counts.refused),
+                unknown: known(&load.counts.unknown),
+                approvals: approvals.found().len(),
+                last: blow.to_string(),
+            });
+        }
     }
     Ok(fallen)
 }
@@ -198,9 +203,4 @@ fn wrong(error: &dyn std::error::Error) -> PlayError {
     PlayError::Ended {
         what: error.to_string(),
     }
-}
-
-/// The state file of a deployment, whose journal lies beside it.
-fn state_file(dir: &Path) -> PathBuf {
-    dir.join("data/perps_state.json")
 }

@@ -4,14 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use daemon::logline::LogLine;
-use history::Story;
 use money::Qty;
+use protocol::SessionId;
 use protocol::status::{ChildState, RiskStatus};
-use protocol::{Decision, SessionId};
 use serde::Serialize;
-use state::Disk;
 
-use super::{state_file, wrong};
+use super::{Approvals, wrong};
 use crate::{Harness, Ledger, LedgerOrder, PlayError, Sim, until};
 
 /// What was found. Sound if `faults` is empty.
@@ -25,8 +23,10 @@ pub struct Verdict {
     pub executed: usize,
     /// Orders of ours at the venue that only shrink one.
     pub reducers: usize,
-    /// Approvals in the guard's journal.
+    /// Approvals that the guard's journal has held.
     pub approvals: usize,
+    /// The oldest record that the journal still holds: above 1 once it has dropped segments.
+    pub journal_from: u64,
     /// Trades that the guard has counted in the session.
     pub trades: u32,
     /// Lines in the log files.
@@ -41,6 +41,7 @@ pub(super) fn judge(
     sim: &Sim,
     session: SessionId,
     blows: usize,
+    mut approvals: Approvals,
 ) -> Result<Verdict, PlayError> {
     // Executions are read within seconds; a counter that is off stays off.
     let heard = until(60, "the guard to have heard of every trade", || {
@@ -67,8 +68,8 @@ pub(super) fn judge(
             (sim.ledger()?, harness.risk()?)
         }
     };
-    let approvals = approvals(harness)?;
-    of_orders(&ledger, &approvals, &mut faults);
+    approvals.catch_up(harness.dir())?;
+    of_orders(&ledger, approvals.found(), &mut faults);
     of_session(&risk, session, &mut faults);
     of_position(&ledger, &risk, &mut faults)?;
     of_processes(harness, &mut faults)?;
@@ -84,7 +85,8 @@ pub(super) fn judge(
         openings: openings.len(),
         executed: executed(&ledger).len(),
         reducers: reducers.len(),
-        approvals: approvals.len(),
+        approvals: approvals.found().len(),
+        journal_from: approvals.kept_from(),
         trades: risk.session.trades,
         log_lines,
         faults,
@@ -112,21 +114,6 @@ fn resting(ledger: &Ledger) -> usize {
         order.opens() && !order.order_link_id.is_empty() && order.status == "New"
     };
     ledger.orders.iter().filter(rests).count()
-}
-
-/// Every approval in the guard's journal, by link id, with the intent it was for.
-fn approvals(harness: &Harness) -> Result<BTreeMap<String, String>, PlayError> {
-    let story = Story::read(&Disk, &state_file(harness.dir())).map_err(|e| wrong(&e))?;
-    let mut engine = story.engine();
-    let mut found = BTreeMap::new();
-    for (_, recorded) in story.inputs() {
-        let input = recorded.map_err(|e| wrong(&e))?.input;
-        if let Some(Decision::Approved(approval)) = engine.step(&input).decision {
-            let link = approval.link_id.to_string();
-            found.insert(link, approval.intent.intent_id.to_string());
-        }
-    }
-    Ok(found)
 }
 
 /// No order without an approval, no link and no intent with two orders.
