@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use protocol::Symbol;
+use protocol::{Process, Symbol};
 
 /// The operator's hand: see, stop, reset and prove the safety harness.
 ///
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     Freeze,
     /// End a halt or a freeze.
     Resume,
+    /// Run one process anew, also one that died so often that it is not started any more.
+    Restart(Restart),
     /// End a trip: the condition is judged anew at once.
     Reset(Reset),
     /// Reconciliation with the venue.
@@ -120,9 +123,9 @@ pub(crate) struct Logs {
     /// How many of the last lines to begin with.
     #[arg(short = 'n', long, default_value_t = 50)]
     pub(crate) lines: usize,
-    /// supervisor, alert-forwarder, risk-guard, gateway or bot; trading.log if absent.
-    #[arg(value_name = "PROCESS")]
-    pub(crate) process: Option<String>,
+    /// Whose log; trading.log if absent.
+    #[arg(value_name = "PROCESS", value_parser = process(&Process::ALL))]
+    pub(crate) process: Option<Process>,
 }
 
 /// `halt`.
@@ -145,6 +148,19 @@ pub(crate) struct Flatten {
     pub(crate) withdraw: bool,
     /// Seconds to watch it; the harness goes on by itself after that.
     #[arg(long, default_value_t = 120)]
+    pub(crate) timeout: u64,
+}
+
+/// `restart`.
+#[derive(Debug, Args)]
+pub(crate) struct Restart {
+    /// Which.
+    #[arg(value_name = "PROCESS", value_parser = process(&[
+        Process::AlertForwarder, Process::RiskGuard, Process::Gateway, Process::Bot,
+    ]))]
+    pub(crate) process: Process,
+    /// Seconds to wait for it to be ready.
+    #[arg(long, default_value_t = 30)]
     pub(crate) timeout: u64,
 }
 
@@ -393,4 +409,11 @@ pub(crate) struct Demo {
     /// Seed of the simulated market.
     #[arg(long, default_value_t = 7)]
     pub(crate) seed: u64,
+}
+
+/// One of these processes, by the name that it has in status and logs.
+fn process(these: &[Process]) -> impl TypedValueParser<Value = Process> + use<> {
+    let names = these.iter().map(|process| process.name());
+    PossibleValuesParser::new(names)
+        .try_map(|name| Process::named(&name).ok_or("there is no such process"))
 }

@@ -62,6 +62,7 @@ fn run(cli: &Cli, form: Form) -> Done {
         Command::Flatten(args) => command::flatten::run(dir, form, args),
         Command::Freeze => command::verb::say(dir, form, Verb::Freeze),
         Command::Resume => command::verb::say(dir, form, Verb::Resume),
+        Command::Restart(args) => command::restart::run(dir, form, args),
         Command::Reset(args) => command::verb::say(dir, form, command::verb::reset(args)),
         Command::Recon {
             what: Recon::Acknowledge,

@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use daemon::deployment::Deployment;
+use protocol::frame::Empty;
 use protocol::guard::{GuardReply, GuardRequest};
+use protocol::status::SupervisorStatus;
 use protocol::supervisor::{SupervisorReply, SupervisorRequest};
 
 use crate::failure::Failed;
@@ -16,6 +19,17 @@ pub(crate) fn guard(socket: &Path, request: &GuardRequest) -> Result<GuardReply,
         return Err(Failed::refused(error));
     }
     Ok(reply)
+}
+
+/// The supervisor's picture.
+pub(crate) fn status(dir: &Path) -> Result<SupervisorStatus, Failed> {
+    let socket = Deployment::at(dir).supervisor_socket();
+    let reply = supervisor(&socket, &SupervisorRequest::Status(Empty {}))?;
+    if let SupervisorReply::Status(status) = reply {
+        Ok(status)
+    } else {
+        Err(Failed::astray("the supervisor", &reply))
+    }
 }
 
 /// Asks the supervisor.

@@ -72,7 +72,7 @@ fn verbs(under: &[&str]) -> Vec<String> {
 }
 
 /// Each verb as it fails where nothing ever ran, and how.
-const NOTHING_RAN: [(&str, i32); 23] = [
+const NOTHING_RAN: [(&str, i32); 24] = [
     ("status", 3),
     ("limits", 3),
     ("pnl", 3),
@@ -82,6 +82,7 @@ const NOTHING_RAN: [(&str, i32); 23] = [
     ("flatten", 3),
     ("freeze", 3),
     ("resume", 3),
+    ("restart gateway", 3),
     ("reset daily-loss", 3),
     ("recon acknowledge", 3),
     ("flow confirm", 3),
@@ -160,6 +161,7 @@ fn a_wrong_command_line_is_an_object_too() {
         "reset streak",
         "explain SAFETY_NOTHING",
         "logs gatway",
+        "restart supervisor",
         "events --tag SAFETY_NOTHING",
         "drill --only nothing-like-this",
         "status --watch",

@@ -69,7 +69,7 @@ pub(crate) async fn run(beginning: Beginning, new_session: bool) -> anyhow::Resu
         tokio::select! {
             Some(news) = heard.recv() => house.on_news(news).await,
             _ = ended.recv() => reaper.look(),
-            Some(incoming) = operator.recv() => answer(&mut house, incoming),
+            Some(incoming) = operator.recv() => answer(&mut house, incoming).await,
             hint = watch.hint() => {
                 house.look(hint);
                 watch.renew();
@@ -122,7 +122,7 @@ fn stop(house: &mut House, why: &str) {
     house.stop();
 }
 
-fn answer(house: &mut House, incoming: Incoming<SupervisorRequest, SupervisorReply>) {
+async fn answer(house: &mut House, incoming: Incoming<SupervisorRequest, SupervisorReply>) {
     let message = "only root, the harness's own user and the operators' group may ask here";
     let (peer, request, to) = match incoming {
         Incoming::Asked(peer, request, to) => (peer, request, to),
@@ -140,6 +140,13 @@ fn answer(house: &mut House, incoming: Incoming<SupervisorRequest, SupervisorRep
         SupervisorRequest::ConfigConfirm(edit) => {
             let by = peer.uid().map_or_else(|| "?".to_owned(), config_flow::user);
             house.confirm(edit.number, &by, to);
+        }
+        SupervisorRequest::Restart(which) => {
+            let by = peer.uid().map_or_else(|| "?".to_owned(), config_flow::user);
+            match house.restart(which.process, &by).await {
+                Ok(restarting) => to.answer(&SupervisorReply::Restarting(restarting)),
+                Err(error) => to.fail(error),
+            }
         }
         SupervisorRequest::ReopenLogs(_) => {
             house.writer.reopen();

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::frame::{Empty, ErrorBody};
-use crate::status::{ConfigChange, HeldEdit, SupervisorStatus};
-use crate::{Generation, VenueMs, messages};
+use crate::status::{ChildState, ConfigChange, HeldEdit, SupervisorStatus};
+use crate::{Generation, Process, VenueMs, messages};
 
 messages! {
     /// Asked of the supervisor; each is answered once.
@@ -15,6 +15,8 @@ messages! {
         ConfigApply(ConfigApply) = "config_apply",
         /// Put a held edit in force. Answered by `config_result` when it is, or is refused.
         ConfigConfirm(ConfigConfirm) = "config_confirm",
+        /// Run one process anew, whatever it died of before. Answered by `restarting`.
+        Restart(RestartProcess) = "restart",
         /// Reopen the log files (after a rotation by others). Answered by `done`.
         ReopenLogs(Empty) = "reopen_logs",
         /// Stop everything in order. Answered by `done` before it begins.
@@ -29,6 +31,8 @@ messages! {
         Status(SupervisorStatus) = "status",
         /// To `config_apply` and `config_confirm`.
         ConfigResult(ConfigResult) = "config_result",
+        /// To `restart`; `status` tells how it goes on.
+        Restarting(Restarting) = "restarting",
         /// To what only needs an acknowledgement.
         Done(Empty) = "done",
         /// To anything that could not be done.
@@ -49,6 +53,24 @@ pub struct ConfigApply {
 pub struct ConfigConfirm {
     /// [`HeldEdit::number`] of the edit that was looked at.
     pub number: u64,
+}
+
+/// One process is to run anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestartProcess {
+    /// Which; never the supervisor itself.
+    pub process: Process,
+}
+
+/// One process is on its way to run anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restarting {
+    /// Which.
+    pub process: Process,
+    /// What it was when the word came.
+    pub was: ChildState,
+    /// Process id of what ran then, if anything did; the new one has another.
+    pub pid: Option<u32>,
 }
 
 /// How an attempt to apply a config ended.

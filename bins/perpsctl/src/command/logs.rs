@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use daemon::deployment::Deployment;
 use daemon::logline::LogLine;
-use protocol::Process;
 use serde_json::json;
 
 use crate::cli::Logs;
 use crate::exit::Exit;
-use crate::failure::{Done, Failed};
+use crate::failure::Done;
 use crate::follow::{Follower, tail, unreadable};
 use crate::out::Form;
 use crate::{out, pause};
@@ -18,18 +17,9 @@ use crate::{out, pause};
 /// Shows the end of a log, and goes on with `-f`.
 pub(crate) fn run(dir: &Path, form: Form, args: &Logs) -> Done {
     let deployment = Deployment::at(dir);
-    let path = match &args.process {
+    let path = match args.process {
         None => deployment.trading_log(),
-        Some(name) => {
-            let Some(process) = Process::named(name) else {
-                let names: Vec<&str> = Process::ALL.iter().map(|p| p.name()).collect();
-                return Err(Failed::usage(format!(
-                    "no process {name:?}; there are: {}",
-                    names.join(", ")
-                )));
-            };
-            deployment.log(process)
-        }
+        Some(process) => deployment.log(process),
     };
     if args.follow {
         return follow(&path, form, args.lines);

@@ -11,6 +11,7 @@ pub(crate) mod limits;
 pub(crate) mod logs;
 pub(crate) mod pnl;
 pub(crate) mod replay;
+pub(crate) mod restart;
 pub(crate) mod session;
 pub(crate) mod state;
 pub(crate) mod status;

@@ -39,7 +39,7 @@ fn missing(condition: Condition, picture: &Picture) -> Option<String> {
                 .find(|c| c.state != ChildState::Ready);
             if let Some(child) = unready {
                 return Some(format!(
-                    "{} is {:?} {}",
+                    "{} is {} {}",
                     child.process, child.state, child.waiting_for
                 ));
             }

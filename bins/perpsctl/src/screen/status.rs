@@ -355,7 +355,7 @@ fn next_steps(picture: &Picture) -> Vec<String> {
             .filter(|c| c.state == ChildState::Latched)
         {
             steps.push(format!(
-                "read perpsctl logs {}, mend the cause, restart the service",
+                "read perpsctl logs {0}, mend the cause, then: perpsctl restart {0}",
                 child.process
             ));
         }

@@ -2,6 +2,7 @@
 //! the pure rooms (`lifecycle`, `config_flow`) decide, and sleeps until one of them is due.
 
 mod acts;
+mod restart;
 
 use config::Config;
 use daemon::alerting::Alerting;
@@ -181,11 +182,12 @@ impl House {
     async fn stop_next(&mut self, now: BootMs) {
         let unfinished = |child: &Child| !child.lifecycle.is_over();
         while let Some(n) = self.children.iter().rposition(unfinished) {
+            // Also one that is stopping already: it was to be started again, perhaps.
+            self.advance(n, Event::Stop, now).await;
             let state = self.children.get(n).map(|child| child.lifecycle.state());
             if state == Some(ChildState::Stopping) {
                 return;
             }
-            self.advance(n, Event::Stop, now).await;
         }
     }
 

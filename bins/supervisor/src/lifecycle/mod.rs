@@ -10,6 +10,8 @@
 //!                                            │ budget spent, or exit 78
 //!                                            └──────────────────────▶ Latched
 //!  any ── stop ──▶ Stopping ── exit ──▶ Stopped        (a bot that ends with 0 is Stopped, too)
+//!  an operator's restart: what runs is Stopping and then Starting; what is in Backoff, Latched or
+//!  Stopped is Starting at once; what it died of before is forgiven
 //! ```
 //! How long a pause is and when the budget is spent stands in [`budget`]. This room spawns nothing
 //! and reads no clock; `house` acts.
@@ -49,6 +51,8 @@ pub(crate) enum Event {
     SpawnFailed,
     /// It is to end.
     Stop,
+    /// An operator wants it to run anew.
+    Restart,
     /// Time has passed.
     Tick,
 }
@@ -82,6 +86,8 @@ pub(crate) struct Lifecycle {
     resume_at: BootMs,
     budget: Budget,
     was_down: bool,
+    /// While it stops: it is started again when it has ended.
+    again: bool,
     /// A program of the operator's own, which speaks no control protocol: it is ready once it
     /// runs, gives no signs of life, and may end with 0 when it is done.
     foreign: bool,
@@ -98,6 +104,7 @@ impl Lifecycle {
             resume_at: BootMs(0),
             budget: Budget::default(),
             was_down: false,
+            again: false,
             foreign,
             policy: policy.clone(),
         }
@@ -163,6 +170,22 @@ impl Lifecycle {
                 vec![Action::AskToStop]
             }
             (ChildState::Backoff, Event::Tick) if now >= self.resume_at => self.spawn(now),
+            (ChildState::Starting | ChildState::Ready, Event::Restart) => {
+                self.budget = Budget::default();
+                self.enter(ChildState::Stopping, now);
+                self.again = true;
+                vec![Action::AskToStop]
+            }
+            (ChildState::Backoff | ChildState::Stopped | ChildState::Latched, Event::Restart) => {
+                self.budget = Budget::default();
+                self.was_down |= self.state == ChildState::Latched;
+                self.spawn(now)
+            }
+            (ChildState::Stopping, Event::Exited(_)) if self.again => self.spawn(now),
+            (ChildState::Stopping, Event::Stop) => {
+                self.again = false;
+                Vec::new()
+            }
             (ChildState::Waiting | ChildState::Backoff, Event::Stop)
             | (ChildState::Stopping, Event::Exited(_) | Event::SpawnFailed) => {
                 self.enter(ChildState::Stopped, now)
@@ -188,6 +211,7 @@ impl Lifecycle {
                 | Event::Exited(_)
                 | Event::SpawnFailed
                 | Event::Stop
+                | Event::Restart
                 | Event::Tick,
             ) => Vec::new(),
         }
@@ -197,6 +221,7 @@ impl Lifecycle {
         self.state = state;
         self.since = now;
         self.killed_at = None;
+        self.again = false;
         Vec::new()
     }
 

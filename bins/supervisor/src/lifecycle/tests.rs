@@ -91,6 +91,7 @@ const TABLE: &str = "
     SIGKILL  | .              | Backoff down     | Backoff down     | .              | Stopped  | .       | .
     no spawn | .              | Backoff down     | .                | .              | Stopped  | .       | .
     stop     | Stopped        | Stopping ask     | Stopping ask     | Stopped        | .        | .       | .
+    restart  | .              | Stopping ask     | Stopping ask     | Starting spawn | .        | Starting spawn | Starting spawn
     tick     | .              | .                | .                | .              | .        | .       | .
     late     | .              | kill             | kill             | Starting spawn | kill     | .       | .
 ";
@@ -111,6 +112,7 @@ fn every_state_meets_every_event() {
         "SIGKILL" => (Event::Exited(KILLED), 20),
         "no spawn" => (Event::SpawnFailed, 20),
         "stop" => (Event::Stop, 20),
+        "restart" => (Event::Restart, 20),
         "tick" => (Event::Tick, 20),
         "late" => (Event::Tick, 90_000),
         other => unreachable!("{other}"),
@@ -119,7 +121,7 @@ fn every_state_meets_every_event() {
     let names = states.map(|state| format!("{state:?}"));
     let head: Vec<&str> = rows.next().unwrap().split('|').map(str::trim).collect();
     assert_eq!(head[1..], names);
-    assert_eq!(rows.clone().count(), 11);
+    assert_eq!(rows.clone().count(), 12);
     for row in rows {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let (event, at) = event(cells[0]);
@@ -153,6 +155,46 @@ fn time_matters_exactly_from_the_deadline_on() {
     ] {
         assert_eq!(in_state(state).deadline(), None);
     }
+}
+
+#[test]
+fn an_operators_restart_forgives_and_starts_at_once() {
+    // Latched by its deaths: it is started, is told of when it is back, and has its whole budget.
+    let mut life = running();
+    pauses(&mut life, 10, 9);
+    assert_eq!(life.state(), ChildState::Latched);
+    let now = BootMs(50_000);
+    assert_eq!(life.on(Event::Restart, now, 0), [Action::Spawn]);
+    assert_eq!(life.restarts(now), 0);
+    assert_eq!(life.on(Event::Ready, now, 0), [Action::Up]);
+    assert_eq!(pauses(&mut life, 10, 9), [0, 100, 200]);
+
+    // One that runs stops in order first; its end is no death.
+    let mut life = running();
+    let now = BootMs(60_000);
+    assert_eq!(life.on(Event::Restart, now, 0), [Action::AskToStop]);
+    assert!(!life.is_over());
+    let ended = Event::Exited(Exit::Code(0));
+    assert_eq!(life.on(ended, now, 0), [Action::Spawn]);
+    assert_eq!(
+        (life.on(Event::Ready, now, 0), life.restarts(now)),
+        (vec![], 0)
+    );
+
+    // One that does not stop is killed as ever, and then started.
+    life.on(Event::Restart, now, 0);
+    let late = life.deadline().unwrap();
+    assert!(matches!(
+        life.on(Event::Tick, late, 0)[..],
+        [Action::Kill(_)]
+    ));
+    assert_eq!(life.on(Event::Exited(KILLED), late, 0), [Action::Spawn]);
+
+    // When everything is to end meanwhile, it stays ended.
+    life.on(Event::Restart, late, 0);
+    assert_eq!(life.on(Event::Stop, late, 0), []);
+    assert_eq!(life.on(ended, late, 0), []);
+    assert_eq!(life.state(), ChildState::Stopped);
 }
 
 #[test]

@@ -9,7 +9,6 @@ use protocol::supervisor::{
     ConfigApply, ConfigConfirm, ConfigResult, SupervisorReply, SupervisorRequest,
 };
 
-use super::supervisor;
 use crate::cli;
 use crate::exit::Exit;
 use crate::failure::{Done, Failed};
@@ -24,7 +23,7 @@ pub(super) fn apply(dir: &Path, form: Form, args: &cli::Apply) -> Done {
 
 /// Puts the held edit in force.
 pub(super) fn confirm(dir: &Path, form: Form, args: &cli::Confirm) -> Done {
-    let Some(held) = supervisor(dir)?.config.held else {
+    let Some(held) = talk::status(dir)?.config.held else {
         return Err(Failed::new("no edit is held: there is nothing to confirm"));
     };
     let number = args.number.unwrap_or(held.number);

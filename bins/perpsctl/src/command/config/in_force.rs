@@ -8,15 +8,15 @@ use protocol::Generation;
 use protocol::status::ConfigStatus;
 use serde_json::{Value, json};
 
-use super::supervisor;
 use crate::exit::Exit;
 use crate::failure::{Done, Failed};
 use crate::out::Form;
 use crate::screen::{BOLD, GREEN, PLAIN, RED, YELLOW};
+use crate::talk;
 
 /// The config in force: the last generation that the supervisor wrote down as applied.
 pub(super) fn show(dir: &Path, form: Form) -> Done {
-    let status = supervisor(dir)?;
+    let status = talk::status(dir)?;
     let config = generation(dir, status.config.applied)?;
     let settings: Vec<Value> = config
         .settings()
@@ -50,7 +50,7 @@ fn shown(config: &Config, status: &ConfigStatus) -> Vec<String> {
 /// What a file, or the one that is watched, changes against the config in force. Works without a
 /// supervisor if the file is named.
 pub(super) fn differences(dir: &Path, form: Form, file: Option<&PathBuf>) -> Done {
-    let (file, applied) = match (file, supervisor(dir)) {
+    let (file, applied) = match (file, talk::status(dir)) {
         (None, Err(failed)) => return Err(failed),
         (None, Ok(status)) => (PathBuf::from(status.config.file), status.config.applied),
         (Some(file), Ok(status)) => (file.clone(), status.config.applied),

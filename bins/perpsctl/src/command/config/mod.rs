@@ -7,15 +7,9 @@ mod in_force;
 
 use std::path::Path;
 
-use daemon::deployment::Deployment;
-use protocol::frame::Empty;
-use protocol::status::SupervisorStatus;
-use protocol::supervisor::{SupervisorReply, SupervisorRequest};
-
 use crate::cli;
-use crate::failure::{Done, Failed};
+use crate::failure::Done;
 use crate::out::Form;
-use crate::talk;
 
 /// Does what the command line says.
 pub(crate) fn run(dir: &Path, form: Form, what: &cli::Config) -> Done {
@@ -26,16 +20,5 @@ pub(crate) fn run(dir: &Path, form: Form, what: &cli::Config) -> Done {
         cli::Config::Apply(args) => apply::apply(dir, form, args),
         cli::Config::Confirm(args) => apply::confirm(dir, form, args),
         cli::Config::History(args) => history::run(dir, form, args),
-    }
-}
-
-/// The supervisor's picture.
-fn supervisor(dir: &Path) -> Result<SupervisorStatus, Failed> {
-    let socket = Deployment::at(dir).supervisor_socket();
-    let reply = talk::supervisor(&socket, &SupervisorRequest::Status(Empty {}))?;
-    if let SupervisorReply::Status(status) = reply {
-        Ok(status)
-    } else {
-        Err(Failed::astray("the supervisor", &reply))
     }
 }
