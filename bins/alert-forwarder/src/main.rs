@@ -20,13 +20,14 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use daemon::deployment::Deployment;
 use daemon::inherited::Inherited;
-use daemon::logging;
 use daemon::sandbox::{self, Rules};
 use protocol::Process;
 
-fn main() -> anyhow::Result<ExitCode> {
-    let mut inherited = Inherited::take()?;
-    logging::begin(Process::AlertForwarder, inherited.log.take());
+fn main() -> ExitCode {
+    daemon::sidecar::main(Process::AlertForwarder, live)
+}
+
+fn live(inherited: Inherited) -> anyhow::Result<ExitCode> {
     daemon::inherited::end_with_supervisor();
     let deployment = Deployment::at(&inherited.dir);
     // Only a directory that is there can be granted; the spool itself says what is wrong with it.

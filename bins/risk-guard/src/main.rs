@@ -19,31 +19,14 @@ mod start;
 mod venue_time;
 mod wire;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use daemon::inherited::Inherited;
-use daemon::logging;
 use protocol::Process;
-use protocol::control::EXIT_FAILURE;
 
 fn main() -> ExitCode {
     let new_session = std::env::args().any(|argument| argument == "--new-session");
-    let mut inherited = match Inherited::take() {
-        Ok(inherited) => inherited,
-        Err(problem) => {
-            // With stderr gone there is nobody left to tell.
-            writeln!(std::io::stderr(), "perps-guard: {problem}").ok();
-            return ExitCode::from(EXIT_FAILURE);
-        }
-    };
-    logging::begin(Process::RiskGuard, inherited.log.take());
-    daemon::inherited::end_with_supervisor();
-    match start::live(inherited, new_session) {
-        Ok(code) => code,
-        Err(problem) => {
-            tracing::error!("{problem:#}");
-            ExitCode::from(EXIT_FAILURE)
-        }
-    }
+    daemon::sidecar::main(Process::RiskGuard, |inherited| {
+        daemon::inherited::end_with_supervisor();
+        start::live(inherited, new_session)
+    })
 }

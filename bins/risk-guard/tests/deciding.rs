@@ -354,13 +354,3 @@ fn it_ends_with_its_supervisor() {
     guard.start(CONFIG, &[]);
     assert!(guard.stop().success());
 }
-
-#[test]
-fn started_by_hand_it_says_what_to_start() {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_perps-guard"))
-        .output()
-        .unwrap();
-    assert!(!output.status.success());
-    let words = String::from_utf8(output.stderr).unwrap();
-    assert!(words.contains("perps-supervisor"), "{words}");
-}

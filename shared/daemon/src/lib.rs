@@ -7,14 +7,16 @@
 //! A sidecar on tokio begins like this:
 //!
 //! ```no_run
-//! # use protocol::Process;
-//! # async fn start() -> Result<(), Box<dyn std::error::Error>> {
-//! let inherited = daemon::inherited::Inherited::take()?;
-//! daemon::logging::begin(Process::Gateway, inherited.log);
-//! let mut child = daemon::child::Child::<()>::over(inherited.control)?;
-//! // then: child.next(check).await in the main loop, see `child`
-//! # Ok(())
-//! # }
+//! use std::io;
+//! use std::process::ExitCode;
+//!
+//! fn main() -> ExitCode {
+//!     daemon::sidecar::main(protocol::Process::Gateway, |inherited| {
+//!         let mut child = daemon::child::Child::<()>::over(inherited.control)?;
+//!         // then: child.next(check).await in the main loop, see `child`
+//!         Ok::<_, io::Error>(ExitCode::SUCCESS)
+//!     })
+//! }
 //! ```
 
 pub mod alerting;
@@ -29,3 +31,4 @@ pub mod logging;
 pub mod logline;
 pub mod sandbox;
 pub mod server;
+pub mod sidecar;

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Process {
-    /// `perps-supervisor`.
+    /// Starts and watches the others.
     Supervisor,
-    /// `perps-alerts`.
+    /// Delivers alerts.
     AlertForwarder,
-    /// `perps-guard`.
+    /// Decides.
     RiskGuard,
-    /// `perps-gateway`.
+    /// Speaks to the exchange.
     Gateway,
     /// The bot, whatever it is.
     Bot,
@@ -38,6 +38,17 @@ impl Process {
             Self::RiskGuard => "risk-guard",
             Self::Gateway => "gateway",
             Self::Bot => "bot",
+        }
+    }
+
+    /// The name of its program; a bot's is whatever the config says.
+    pub const fn program(self) -> &'static str {
+        match self {
+            Self::Supervisor => "perps-supervisor",
+            Self::AlertForwarder => "perps-alerts",
+            Self::RiskGuard => "perps-guard",
+            Self::Gateway => "perps-gateway",
+            Self::Bot => "perps-bot",
         }
     }
 

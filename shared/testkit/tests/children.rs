@@ -6,6 +6,7 @@ mod stage;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::net::UnixDatagram;
+use std::process::Command;
 
 use protocol::Process;
 use stage::{PROFILE, price, sol};
@@ -33,6 +34,37 @@ fn status_of(pid: u32) -> BTreeMap<String, String> {
     pairs
         .map(|(key, value)| (key.to_owned(), value.trim().to_owned()))
         .collect()
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "started by hand")]
+fn started_by_hand_each_says_what_to_start_in_one_line() {
+    let binaries = Binaries::beside_this_program().unwrap();
+    for process in [
+        Process::AlertForwarder,
+        Process::RiskGuard,
+        Process::Gateway,
+    ] {
+        let program = process.program();
+        let run = |arguments: &[&str]| {
+            let mut command = Command::new(binaries.path(program).unwrap());
+            command.args(arguments).env("RUST_BACKTRACE", "1");
+            let output = command.output().unwrap();
+            let said = |bytes| String::from_utf8(bytes).unwrap();
+            (output.status, said(output.stdout), said(output.stderr))
+        };
+        let (status, out, words) = run(&[]);
+        assert_eq!(status.code(), Some(1), "{program}");
+        assert_eq!(out, "");
+        assert_eq!(words.lines().count(), 1, "{words}");
+        assert!(
+            words.starts_with(&format!("{program}: ")) && words.contains("perps-supervisor"),
+            "{words}"
+        );
+        let (status, out, _) = run(&["--version"]);
+        assert!(status.success(), "{program}");
+        assert!(out.starts_with(&format!("{program} ")), "{out}");
+    }
 }
 
 #[test]
