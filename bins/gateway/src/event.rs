@@ -6,7 +6,7 @@ use protocol::gateway::CandleTopic;
 use protocol::guard::Observation;
 use protocol::venue::{Candle, Order};
 use protocol::{BootMs, CommandId, IntentId, OrderId, OrderLinkId, Outcome};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::flatten::NotDone;
 use crate::orders::Ours;
@@ -47,6 +47,8 @@ pub enum Event {
     OpenersGone(Result<(), String>),
     /// A stream has something to say.
     Stream(Feed, StreamEvent),
+    /// Everything told before this has been taken in: say so.
+    Reached(oneshot::Sender<()>),
     /// A call that the venue refused for its key, signature or permission.
     Refused(Fault),
 }
@@ -65,5 +67,13 @@ impl Teller {
     /// Tells. The owner lives as long as the process.
     pub fn tell(&self, event: Event) {
         drop(self.0.send(event));
+    }
+
+    /// Waits until the owner has taken in everything that was told before.
+    pub async fn reached(&self) {
+        let (say, said) = oneshot::channel();
+        self.tell(Event::Reached(say));
+        // An owner that is gone ends the process.
+        drop(said.await);
     }
 }

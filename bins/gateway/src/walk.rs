@@ -18,7 +18,7 @@ use protocol::venue::Position;
 use protocol::{BootMs, Symbol};
 use tokio::sync::watch;
 
-use crate::event::Event;
+use crate::event::{Event, Teller};
 use crate::hands::Hands;
 use crate::read;
 use crate::resolve::Missing;
@@ -115,13 +115,16 @@ async fn resolve(hands: &Hands, route: &mut Route) {
         let missing = Missing::of(approval, route.welcome.executions_since);
         hands.owner.tell(Event::Ambiguous(missing, now));
     }
-    if route.welcome.unresolved.is_empty() {
-        return;
+    if !route.welcome.unresolved.is_empty() {
+        all_settled(&hands.owner, &mut route.unresolved).await;
     }
-    // The owner counts up before it counts down; an owner that is gone ends the process.
-    if route.unresolved.wait_for(|count| *count > 0).await.is_ok() {
-        drop(route.unresolved.wait_for(|count| *count == 0).await);
-    }
+}
+
+/// Waits until nothing is looked up any more. What was told to the owner before counts, even if it
+/// was settled before anybody looked.
+async fn all_settled(owner: &Teller, unresolved: &mut watch::Receiver<usize>) {
+    owner.reached().await;
+    drop(unresolved.wait_for(|count| *count == 0).await);
 }
 
 /// Sets the configured leverage while the symbol is flat. With a position open it is left alone:
@@ -156,5 +159,41 @@ impl Route {
     fn symbols_known(&self) -> BTreeSet<Symbol> {
         let configured = std::iter::once(self.settings.topic.symbol);
         configured.chain(self.symbols.iter().copied()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// An owner that counts up and down again before the walk looks, or only afterwards.
+    async fn settles(counts: &[usize], later: &[usize]) {
+        let (teller, mut events) = Teller::new();
+        let (count, mut unresolved) = watch::channel(0);
+        let owner = async {
+            let Some(Event::Reached(say)) = events.recv().await else {
+                panic!("not asked");
+            };
+            for n in counts {
+                count.send_replace(*n);
+            }
+            say.send(()).unwrap();
+            for n in later {
+                tokio::task::yield_now().await;
+                count.send_replace(*n);
+            }
+        };
+        let both = async { tokio::join!(owner, all_settled(&teller, &mut unresolved)) };
+        let both = tokio::time::timeout(Duration::from_secs(5), both).await;
+        assert!(both.is_ok(), "{counts:?} {later:?}");
+        assert_eq!(*unresolved.borrow(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_settled_before_anybody_looks_holds_up_nothing() {
+        settles(&[1, 0], &[]).await;
+        settles(&[2], &[1, 0]).await;
+        settles(&[1, 0, 1], &[0]).await;
     }
 }

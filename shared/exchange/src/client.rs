@@ -27,6 +27,10 @@ const RESEND_WITHIN_MS: u64 = 500;
 /// How long a read steps aside while an order waits for its turn.
 const STEP_ASIDE: Duration = Duration::from_millis(10);
 
+/// How long after the venue's reset time a request goes: our clock of the venue may run ahead by
+/// a part of a round trip, and a request that arrives early is refused (10006).
+const RESET_MARGIN_MS: u64 = 20;
+
 /// One order that waits for its turn, for as long as this lives.
 struct Waiting<'a>(&'a AtomicUsize);
 
@@ -450,6 +454,7 @@ impl Shared {
         let reset = number("x-bapi-limit-reset-timestamp").map(VenueMs);
         if let Some(until) = reset.and_then(|at| self.clock().boot_at(at)) {
             let (now, scope) = (self.now(), Scope::Endpoint(call));
+            let until = until.after(RESET_MARGIN_MS);
             self.limiter(|limiter| limiter.venue_says_wait(now, scope, until));
         }
     }

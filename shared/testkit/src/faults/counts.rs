@@ -38,6 +38,8 @@ pub struct Counts {
     pub strays: usize,
     /// Safety trips that stood at the end.
     pub trips: usize,
+    /// Lanes that did not come to their end, and why: what is counted of them is what they had.
+    pub unfinished: Vec<String>,
     /// What was wrong, in words; the first few.
     pub problems: Vec<String>,
 }
@@ -46,9 +48,13 @@ pub struct Counts {
 const TOLD_MOST: usize = 20;
 
 impl Counts {
-    /// Whether one intent was one order, and nothing else was wrong.
+    /// Whether one intent was one order, to the end, and nothing else was wrong.
     pub const fn sound(&self) -> bool {
-        self.duplicates == 0 && self.lost == 0 && self.strays == 0 && self.trips == 0
+        self.duplicates == 0
+            && self.lost == 0
+            && self.strays == 0
+            && self.trips == 0
+            && self.unfinished.is_empty()
     }
 
     /// Adds another lane's.
@@ -77,6 +83,7 @@ impl Counts {
                 *sum = sum.saturating_add(*count);
             }
         }
+        self.unfinished.extend(other.unfinished.iter().cloned());
         self.problems.extend(other.problems.iter().cloned());
         self.problems.truncate(TOLD_MOST);
     }
@@ -134,6 +141,10 @@ impl Counts {
                 ));
             }
         }
+        // A lane that broke off has intents under way, and their orders are nobody's yet.
+        if !self.unfinished.is_empty() {
+            return;
+        }
         for (link, orders) in by_link {
             self.strays = self.strays.saturating_add(orders.len());
             self.problem(format!("{link} belongs to no intent: {orders:?}"));
@@ -169,6 +180,9 @@ impl fmt::Display for Counts {
             "duplicates  {}\nlost        {}\nstrays      {}\ntrips       {}",
             self.duplicates, self.lost, self.strays, self.trips
         )?;
+        for why in &self.unfinished {
+            write!(f, "\nUNFINISHED  {why}")?;
+        }
         for problem in &self.problems {
             write!(f, "\n  {problem}")?;
         }
@@ -232,5 +246,28 @@ mod tests {
         assert_eq!(judged(&[placed(1, not_sent())], &one), (0, 1, 0));
         assert_eq!(judged(&[placed(1, Outcome::Pending)], &one), (0, 1, 0));
         assert_eq!(judged(&[], &one), (0, 0, 1));
+    }
+
+    #[test]
+    fn a_run_that_broke_off_tells_what_it_has_and_is_not_sound() {
+        let mut counts = Counts {
+            unfinished: vec!["lane 1: no definite outcome of f-1-9 in 120 s".to_owned()],
+            ..Counts::default()
+        };
+        let orders = [
+            order("o-1", "pg-1"),
+            order("o-2", "pg-2"),
+            order("o-3", "pg-2"),
+        ];
+        let recorded = [placed(1, accepted("o-1")), placed(2, accepted("o-2"))];
+        counts.judge(&recorded, &orders);
+        counts.judge(&[], &[order("o-4", "pg-4")]);
+        assert_eq!((counts.duplicates, counts.lost, counts.strays), (1, 0, 0));
+        let mut total = Counts::default();
+        assert!(total.sound());
+        total.add(&counts);
+        assert!(!total.sound());
+        let text = total.to_string();
+        assert!(text.contains("UNFINISHED  lane 1: no definite"), "{text}");
     }
 }

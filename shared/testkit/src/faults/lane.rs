@@ -1,8 +1,8 @@
 //! One lane: a simulator, a harness, a worker for each symbol, and the reckoning.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use money::{Price, Qty};
 use nix::sys::signal::Signal;
@@ -43,41 +43,18 @@ struct Lane<'a> {
     tell: &'a (dyn Fn(&str) + Sync),
 }
 
-/// Plays a lane to its end.
-pub(super) fn play(
-    binaries: &Binaries,
-    spec: &Spec,
-    tell: &(dyn Fn(&str) + Sync),
-) -> Result<Counts, PlayError> {
-    let sim = Sim::start(
-        binaries,
-        &SimSpec {
-            balance: 100_000_000,
-            ..SimSpec::default()
-        },
-    )?;
-    for (name, _, at) in MARKETS {
-        sim.price(symbol(name)?, Some(number(at, Price::parse)?))?;
-    }
-    let mut harness = Harness::start(
-        binaries,
-        HarnessSpec {
-            dir: spec.dir.clone(),
-            config: PROFILE.replace("http://127.0.0.1:0", sim.url()),
-            arguments: Vec::new(),
-        },
-    )?;
-    harness.await_synced()?;
-    let lane = Lane {
-        spec,
-        sim,
-        harness: Mutex::new(harness),
-        next: AtomicUsize::new(0),
-        counts: Mutex::default(),
-        answered: Mutex::default(),
-        tell,
+/// Plays a lane to its end, or as far as it gets: then the counts say so.
+pub(super) fn play(binaries: &Binaries, spec: &Spec, tell: &(dyn Fn(&str) + Sync)) -> Counts {
+    let mut lane = match Lane::begin(binaries, spec, tell) {
+        Ok(lane) => lane,
+        Err(problem) => {
+            let mut counts = Counts::default();
+            broke_off(&mut counts, spec, &problem);
+            return counts;
+        }
     };
     let ends: Vec<Result<(), PlayError>> = std::thread::scope(|scope| {
+        let lane = &lane;
         let workers: Vec<_> = MARKETS
             .into_iter()
             .map(|(name, size, _)| scope.spawn(|| lane.work(name, size)))
@@ -87,8 +64,62 @@ pub(super) fn play(
             .map(|w| w.join().unwrap_or_else(|_| Err(ended("a worker panicked"))))
             .collect()
     });
-    ends.into_iter().collect::<Result<(), PlayError>>()?;
-    lane.reckon()
+    let mut counts = std::mem::take(
+        lane.counts
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner),
+    );
+    let worked = ends.into_iter().collect::<Result<(), PlayError>>();
+    let reckoned = worked.and_then(|()| lane.reckon(&mut counts));
+    if let Err(problem) = reckoned {
+        broke_off(&mut counts, spec, &problem);
+        lane.judge_what_is_there(&mut counts);
+    }
+    counts
+}
+
+/// A lane ends before its time.
+fn broke_off(counts: &mut Counts, spec: &Spec, problem: &PlayError) {
+    counts
+        .unfinished
+        .push(format!("lane {}: {problem}", spec.number));
+}
+
+impl<'a> Lane<'a> {
+    fn begin(
+        binaries: &Binaries,
+        spec: &'a Spec,
+        tell: &'a (dyn Fn(&str) + Sync),
+    ) -> Result<Self, PlayError> {
+        let sim = Sim::start(
+            binaries,
+            &SimSpec {
+                balance: 100_000_000,
+                ..SimSpec::default()
+            },
+        )?;
+        for (name, _, at) in MARKETS {
+            sim.price(symbol(name)?, Some(number(at, Price::parse)?))?;
+        }
+        let mut harness = Harness::start(
+            binaries,
+            HarnessSpec {
+                dir: spec.dir.clone(),
+                config: PROFILE.replace("http://127.0.0.1:0", sim.url()),
+                arguments: Vec::new(),
+            },
+        )?;
+        harness.await_synced()?;
+        Ok(Self {
+            spec,
+            sim,
+            harness: Mutex::new(harness),
+            next: AtomicUsize::new(0),
+            counts: Mutex::default(),
+            answered: Mutex::default(),
+            tell,
+        })
+    }
 }
 
 impl Lane<'_> {
@@ -227,11 +258,9 @@ impl Lane<'_> {
     }
 
     /// Everything is started anew, every intent is named once more, and the ledger judges.
-    fn reckon(self) -> Result<Counts, PlayError> {
-        let mut harness = self
-            .harness
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+    fn reckon(&mut self, counts: &mut Counts) -> Result<(), PlayError> {
+        let harness = self.harness.get_mut();
+        let harness = harness.unwrap_or_else(PoisonError::into_inner);
         let settled = until(DEFINITE_S, "every order to be resolved", || {
             let risk = harness.risk().map_err(|e| e.to_string())?;
             if risk.unresolved == 0 {
@@ -244,17 +273,11 @@ impl Lane<'_> {
         harness.stop()?;
         harness.restart()?;
         harness.await_synced()?;
-        let mut counts = self
-            .counts
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let answered = self
-            .answered
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut bot = BotPlayer::connect(harness.dir())?;
         let mut recorded = Vec::new();
-        for (wanted, first) in &answered {
+        let answered = self.answered.get_mut();
+        let answered = answered.unwrap_or_else(PoisonError::into_inner);
+        for (wanted, first) in &*answered {
             let again = bot.place(wanted.clone())?;
             if !again.repeated || again.outcome != first.outcome {
                 counts.lost = counts.lost.saturating_add(1);
@@ -265,14 +288,28 @@ impl Lane<'_> {
             }
             recorded.push(again);
         }
+        let orders = self.sim.ledger()?.orders;
+        let trips = harness.risk()?.trips;
+        harness.stop()?;
         counts.intents = answered.len();
-        counts.judge(&recorded, &self.sim.ledger()?.orders);
-        for trip in harness.risk()?.trips {
+        counts.judge(&recorded, &orders);
+        for trip in trips {
             counts.trips = counts.trips.saturating_add(1);
             counts.problem(format!("{}: {}", trip.tag, trip.message));
         }
-        harness.stop()?;
-        Ok(counts)
+        Ok(())
+    }
+
+    /// Of a lane that broke off: the answers it had, against the ledger.
+    fn judge_what_is_there(&mut self, counts: &mut Counts) {
+        let answered = self.answered.get_mut();
+        let answered = answered.unwrap_or_else(PoisonError::into_inner);
+        counts.intents = answered.len();
+        let recorded: Vec<Placed> = answered.iter().map(|(_, first)| first.clone()).collect();
+        match self.sim.ledger() {
+            Ok(ledger) => counts.judge(&recorded, &ledger.orders),
+            Err(problem) => broke_off(counts, self.spec, &problem),
+        }
     }
 }
 
