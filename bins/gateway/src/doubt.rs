@@ -4,7 +4,7 @@
 //! them do not explain (`shared/risk/src/flows.rs`). While streams carry the load the polls are
 //! wide apart; a change that no execution announces brings those reads forward, so that the guard
 //! decides as soon as its rule allows. What this does not do: decide, or know how much is
-//! unexplained (the guard does both). What it overlooks, the polls bring to the guard later.
+//! unexplained (the guard does both). What it overlooks, the guard asks for with its lease.
 
 use protocol::BootMs;
 
@@ -47,6 +47,15 @@ impl Doubt {
         }
         self.since = Some(now);
         true
+    }
+
+    /// The guard is in doubt. Whether nothing here was in doubt yet.
+    pub fn begins(&mut self, now: BootMs, lag_ms: u64) -> bool {
+        let begins = self.next_round(now, lag_ms).is_none();
+        if begins {
+            self.since = Some(now);
+        }
+        begins
     }
 
     /// When executions are read again to prove a wallet that is read now; `None` when nothing is
@@ -99,6 +108,21 @@ mod tests {
             doubt.balance_changed(BootMs(50), LAG),
             "that one was used up"
         );
+    }
+
+    #[test]
+    fn the_guards_doubt_counts_whatever_was_taken_for_an_explanation() {
+        let mut doubt = Doubt::default();
+        doubt.executed(1, BootMs(0), LAG);
+        assert!(!doubt.balance_changed(BootMs(10), LAG));
+        assert!(doubt.begins(BootMs(6000), LAG));
+        assert!(doubt.next_round(BootMs(6000), LAG).is_some());
+        assert!(!doubt.begins(BootMs(7000), LAG), "it goes on");
+        let mut at = BootMs(6000);
+        while let Some(next) = doubt.next_round(at, LAG) {
+            at = next;
+        }
+        assert!(doubt.begins(at, LAG), "as long as the guard doubts");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Each order is a task of its own and ends whether its bot still listens or not, so that no
 //! approval is ever left without an outcome.
 
+use std::time::Duration;
+
 use daemon::clock::boot_now;
 use daemon::logging;
 use exchange::Slot;
@@ -15,6 +17,8 @@ use protocol::venue::Instrument;
 use protocol::{
     Approval, Context, Denial, Intent, IntentId, OrderLinkId, Outcome, Side, Symbol, Tag, VenueMs,
 };
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::event::Event;
 use crate::guard::{Approved, Reducing, Verdict};
@@ -26,6 +30,9 @@ use crate::resolve::Missing;
 use crate::send::Sent;
 use crate::story::{denial, line, refused, refused_here};
 use crate::venue::{Fault, odd};
+
+/// How long a refusal waits for the guard's disk before the bot hears that it is not final.
+const KEPT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is known of the order's instrument when it comes in.
 #[derive(Debug)]
@@ -207,8 +214,33 @@ async fn send_approved(hands: &Hands, permit: Approved, slot: Slot) -> Outcome {
         hands.owner.tell(Event::Refused(fault.clone()));
     }
     settle(hands, &approval, &sent, amends);
-    report(hands, &approval, sent.outcome.clone(), sent.signed_at);
-    sent.outcome
+    let kept = hands.guard.outcome(OutcomeReport {
+        approval_id: approval.approval_id,
+        outcome: sent.outcome.clone(),
+        signed_at: sent.signed_at,
+    });
+    told(sent.outcome, kept, KEPT_PATIENCE).await
+}
+
+/// What the bot hears. That nothing is at the venue is final only once the guard has it on disk:
+/// a gateway that dies before leaves an order to be looked up, and another word for the same. What
+/// the venue has taken it shows again, whoever dies.
+async fn told(outcome: Outcome, kept: oneshot::Receiver<()>, patience: Duration) -> Outcome {
+    let nothing_there = match &outcome {
+        Outcome::Rejected { .. } | Outcome::NotSent { .. } => true,
+        Outcome::Accepted { .. }
+        | Outcome::Ambiguous { .. }
+        | Outcome::Pending
+        | Outcome::Denied(_) => false,
+    };
+    if !nothing_there || matches!(timeout(patience, kept).await, Ok(Ok(()))) {
+        return outcome;
+    }
+    let why = "nothing of it is at the venue, and the risk-guard has not written that down yet: \
+               ask again";
+    Outcome::Ambiguous {
+        why: why.to_owned(),
+    }
 }
 
 /// What the outcome of a send means to the owner, and the line of the order's life.
@@ -247,15 +279,6 @@ fn settle(hands: &Hands, approval: &Approval, sent: &Sent, amends: bool) {
         }
         Outcome::Pending => {}
     }
-}
-
-fn report(hands: &Hands, approval: &Approval, outcome: Outcome, signed_at: Option<VenueMs>) {
-    let approval_id = approval.approval_id;
-    hands.guard.outcome(OutcomeReport {
-        approval_id,
-        outcome,
-        signed_at,
-    });
 }
 
 /// An exit while the guard is silent: from a position that is read now, never more than it holds.
@@ -389,5 +412,38 @@ fn unsent(intent_id: IntentId, verdict: Verdict) -> Placed {
                 repeated: false,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BRIEF: Duration = Duration::from_millis(20);
+
+    fn refused() -> Outcome {
+        Outcome::Rejected {
+            code: 110_007,
+            message: "no".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_final_once_it_is_on_disk() {
+        let (taken, kept) = oneshot::channel();
+        taken.send(()).unwrap();
+        assert_eq!(told(refused(), kept, BRIEF).await, refused());
+        let (taken, kept) = oneshot::channel();
+        assert!(matches!(
+            told(refused(), kept, BRIEF).await,
+            Outcome::Ambiguous { .. }
+        ));
+        drop(taken);
+        // An order that the venue has is found again, whoever dies.
+        let accepted = Outcome::Accepted {
+            order_id: protocol::OrderId::new("o").unwrap(),
+        };
+        let (_taken, kept) = oneshot::channel();
+        assert_eq!(told(accepted.clone(), kept, BRIEF).await, accepted);
     }
 }

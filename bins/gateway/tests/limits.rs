@@ -90,13 +90,21 @@ fn under_a_freeze_nothing_leaves_not_even_a_cancel() {
         GatewayReply::Error(error) => error.message.contains("frozen").then_some(()),
         _ => None,
     });
-    let (placed, ()) = bot.place(intent("i-2", BUY), || {
+    let (placed, told) = bot.place(intent("i-2", BUY), || {
         guard.approve(2);
+        guard.outcome(2)
     });
     assert!(
-        matches!(placed.outcome, Outcome::NotSent { .. }),
+        matches!(placed.outcome, Outcome::NotSent { .. }) && placed.outcome == told,
         "{placed:?}"
     );
+    // A guard that has not written it down: it is not final, and says so.
+    let (placed, _) = bot.place(intent("i-3", BUY), || guard.approve(3));
+    let Outcome::Ambiguous { why } = &placed.outcome else {
+        panic!("{placed:?}")
+    };
+    assert!(why.contains("has not written that down yet"), "{why}");
+    assert!(matches!(guard.outcome(3), Outcome::NotSent { .. }));
     assert!(house.stop().success());
     assert_eq!(sim.orders("pg-test-1")[0]["status"], "New");
     assert!(sim.orders(link(2).as_str()).is_empty());

@@ -127,6 +127,7 @@ impl Guard {
                 until: now.after(lease_ms),
                 state: self.engine.trading_state(),
                 commands: self.engine.state().commands.keys().copied().collect(),
+                balance_in_doubt: self.engine.balance_in_doubt(),
             };
             self.peers
                 .tell(gateway, Head::push(), &GuardPush::Lease(lease));

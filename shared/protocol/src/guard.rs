@@ -215,6 +215,8 @@ pub struct Lease {
     pub state: TradingState,
     /// Commands that stand; one that the gateway is at and that is not among them was withdrawn.
     pub commands: Vec<CommandId>,
+    /// The balance is unexplained: reads of wallet and executions are wanted at once.
+    pub balance_in_doubt: bool,
 }
 
 /// Something the gateway must bring about.
@@ -257,13 +259,8 @@ pub struct CommandResult {
     /// What was done, or what is in the way.
     pub message: String,
     /// It can never be done: the guard lets it go.
-    #[serde(default, skip_serializing_if = "is_not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub refused: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
-const fn is_not(flag: &bool) -> bool {
-    !*flag
 }
 
 /// An operator's word, with who said it.

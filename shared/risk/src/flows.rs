@@ -4,14 +4,14 @@
 //! ```text
 //!  read of the wallet ─▶ waits until all executions up to it have been told
 //!        │ the balance is what they explain ─▶ new anchor, the peak may rise
-//!        └ it is not ─▶ a fresh read, 10 s later: still not ─▶ SAFETY_FLOW, until confirmed
+//!        └ it is not ─▶ a fresh read; 10 s after the first: still not ─▶ SAFETY_FLOW, until confirmed
 //! ```
 
 use money::{Amount, Decimal, MoneyError};
 use protocol::{Context, Severity, Tag, VenueMs};
 
 use crate::effects::Effects;
-use crate::state::{BalanceAt, CashAt, Jump, WalletRead};
+use crate::state::{BalanceAt, CashAt, Jump, NearFirst, WalletBook, WalletRead};
 use crate::{Engine, trips};
 
 /// Executions this close to a read may or may not be in it.
@@ -42,8 +42,14 @@ impl Engine {
             day.cash = day.cash.plus(cash)?;
         }
         let book = &mut self.state.wallet;
-        if book.anchor.is_some_and(|anchor| at < anchor.at) {
-            return self.explain_late(cash, effects);
+        if let Some(anchor) = book.anchor {
+            let held = at < anchor.at;
+            if book.first_unproven {
+                book.near_first(at, cash, held, anchor.at);
+            }
+            if held {
+                return self.explain_late(cash, effects);
+            }
         }
         book.explained = match book.explained {
             Some(sum) => Some(sum.plus(cash)?),
@@ -88,9 +94,15 @@ impl Engine {
         Ok(())
     }
 
-    /// The first read of the wallet: whatever came before is in it.
+    /// The first read of the wallet: whatever came before is taken to be in it, until the next
+    /// read tells better.
     pub(crate) fn anchor_first(&mut self, at: VenueMs, balance: Amount) {
-        self.state.wallet.recent_cash.retain(|cash| cash.at > at);
+        let book = &mut self.state.wallet;
+        book.first_unproven = true;
+        for known in book.recent_cash.clone() {
+            book.near_first(known.at, known.cash, known.at <= at, at);
+        }
+        book.recent_cash.retain(|cash| cash.at > at);
         self.anchor(at, balance);
     }
 
@@ -102,6 +114,34 @@ impl Engine {
             Ok(sum) => book.explained = Some(sum),
             Err(e) => self.state.book.fault = Some(format!("the wallet's balance: {e}")),
         }
+    }
+
+    /// A read waits to be proven. One that shows nothing new gives way to one that does, so that the
+    /// time of a jump is that of the first read that shows it; a jump gives way to nothing.
+    pub(crate) fn await_proof(&mut self, read: &WalletRead) {
+        let jumps = |read: &WalletRead| {
+            let explained = self.state.wallet.explained;
+            let off = explained.and_then(|sum| read.wallet.balance.minus(sum).ok());
+            off.is_some_and(|off| off.get().abs() > CENT)
+        };
+        let waits = self.state.wallet.unverified.as_ref();
+        if waits.is_none_or(|waiting| !jumps(waiting) && jumps(read)) {
+            self.state.wallet.unverified = Some(read.clone());
+        }
+    }
+
+    /// Whether a balance is unexplained and the reads that decide on it are wanted: what was
+    /// executed has had its time to be told.
+    pub fn balance_in_doubt(&self) -> bool {
+        let book = &self.state.wallet;
+        let unexplained = |read: &WalletRead| {
+            let old = self.state.clock.age_ms(read.elapsed) > READ_SPAN_MS;
+            let explains = |offs: Vec<(usize, Amount)>| {
+                offs.is_empty() || offs.iter().any(|(_, off)| off.get().abs() <= CENT)
+            };
+            old && !self.offs(read).is_ok_and(explains)
+        };
+        book.suspicious_since.is_some() || book.unverified.as_ref().is_some_and(unexplained)
     }
 
     /// All executions up to a moment have been told: a read from before it can be proven.
@@ -125,8 +165,14 @@ impl Engine {
     /// Holds a read against the balance that the executions explain.
     fn prove(&mut self, read: &WalletRead, effects: &mut Effects) -> Sum {
         let offs = self.offs(read)?;
-        let closest = offs.iter().min_by_key(|(_, off)| off.get().abs());
-        if let Some((held, off)) = closest.copied()
+        let misread = self.state.wallet.first_misread()?;
+        let off = |(held, off): &(usize, Amount)| {
+            let left = misread.iter().map(|by| off.minus(*by));
+            let least = left.flatten().min_by_key(|left| left.get().abs());
+            (*held, least.unwrap_or(*off))
+        };
+        let closest = offs.iter().map(off).min_by_key(|(_, off)| off.get().abs());
+        if let Some((held, off)) = closest
             && off.get().abs() <= CENT
         {
             self.state.wallet.recent_cash.drain(..held);
@@ -135,7 +181,9 @@ impl Engine {
         }
         let now = self.state.clock.elapsed_ms;
         let book = &mut self.state.wallet;
-        let since = *book.suspicious_since.get_or_insert(now);
+        // One read may be wrong: it takes a second one to tell a flow.
+        let again = book.suspicious_since.is_some();
+        let since = *book.suspicious_since.get_or_insert(read.elapsed);
         // Of what the jump may have been, only what this read allows, too.
         let near =
             |one: Amount, other: Amount| (one.minus(other)).is_ok_and(|d| d.get().abs() <= CENT);
@@ -146,7 +194,7 @@ impl Engine {
         }
         let waited = now.saturating_sub(since);
         let sure = suspects.len() == 1;
-        if waited < FLOW_PATIENCE_MS || (!sure && waited < BUSY_PATIENCE_MS) {
+        if !again || waited < FLOW_PATIENCE_MS || (!sure && waited < BUSY_PATIENCE_MS) {
             return Ok(());
         }
         let Some(jump) = suspects.first().copied() else {
@@ -191,6 +239,11 @@ impl Engine {
         book.suspicious_since = None;
         book.suspects.clear();
         book.unproven = false;
+        if book.anchor.is_none_or(|anchor| anchor.at < read.begun) {
+            // The first read proves itself: that says nothing of what it held.
+            book.first_unproven = false;
+            book.near_first.clear();
+        }
         if let Some(amount) = jump {
             let at = read.begun;
             book.unconfirmed.push_back(Jump { at, amount, equity });
@@ -309,6 +362,36 @@ impl Engine {
         if let Ok(scaled) = scaled {
             self.state.wallet.peak = Some(scaled);
         }
+    }
+}
+
+impl WalletBook {
+    /// Keeps a cash result if the first read may hold it or not.
+    fn near_first(&mut self, at: VenueMs, cash: Amount, held: bool, read: VenueMs) {
+        let near = at.after(READ_SPAN_MS) >= read && at <= read.after(READ_SPAN_MS);
+        if near && self.near_first.len() < SUSPECTS_MOST {
+            let later = self.near_first.iter().rev();
+            let later = later.take_while(|known| known.at > at).count();
+            let place = self.near_first.len().saturating_sub(later);
+            self.near_first.insert(place, NearFirst { at, cash, held });
+        }
+    }
+
+    /// By how much what is explained may be off because the first read held more or fewer of the
+    /// cash results around it than it was taken to; nothing is among the possibilities.
+    fn first_misread(&self) -> Result<Vec<Amount>, MoneyError> {
+        let near = &self.near_first;
+        // With none of them in the read, those that were taken to be in it are missing.
+        let mut sum = Amount::ZERO;
+        for one in near.iter().filter(|one| one.held) {
+            sum = sum.plus(one.cash)?;
+        }
+        let mut all = vec![Amount::ZERO, sum];
+        for one in near {
+            sum = sum.minus(one.cash)?;
+            all.push(sum);
+        }
+        Ok(all)
     }
 }
 

@@ -126,6 +126,12 @@ pub struct WalletBook {
     pub peak: Option<Amount>,
     /// A balance that executions have been reconciled with.
     pub anchor: Option<BalanceAt>,
+    /// Nothing has proven the first read yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub first_unproven: bool,
+    /// Until then: cash results so near that read that it may hold them or not, oldest first.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub near_first: VecDeque<NearFirst>,
     /// A read that waits until all executions up to it have been told.
     pub unverified: Option<WalletRead>,
     /// Since when the balance is not explained, elapsed milliseconds.
@@ -153,6 +159,17 @@ pub struct WalletRead {
     pub elapsed: u64,
     /// What it said.
     pub wallet: Wallet,
+}
+
+/// A cash result near the first read of the wallet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NearFirst {
+    /// Venue time.
+    pub at: VenueMs,
+    /// What it brought.
+    pub cash: Amount,
+    /// Whether the first read is taken to hold it.
+    pub held: bool,
 }
 
 /// A balance at a moment.

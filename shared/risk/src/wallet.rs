@@ -32,9 +32,8 @@ impl Engine {
             taken.elapsed.saturating_add(lag) >= elapsed
                 || reservations.get(id).is_some_and(|r| r.order_id.is_none())
         });
-        if book.unverified.is_none() {
-            book.unverified = Some(read.clone());
-        }
+        self.await_proof(&read);
+        let book = &mut self.state.wallet;
         book.last = Some(read);
         if book.anchor.is_none() {
             self.anchor_first(begun, wallet.balance);

@@ -449,6 +449,101 @@ fn an_execution_that_comes_late_explains_the_jump_it_made() {
 }
 
 #[test]
+fn a_jump_is_told_ten_seconds_after_the_first_read_that_shows_it() {
+    let mut world = World::ready(wide());
+    // This one waits to be proven when the next shows the jump.
+    world.pass(5_000);
+    world.wait(100);
+    world.transfer("-50");
+    world.wallet();
+    let mut took = None;
+    for n in 1..40 {
+        world.pass(500);
+        if n % 11 == 0 {
+            // What the gateway reads when it is in doubt: complete up to the venue's lag.
+            let before = VenueMs(world.venue_now().0 - 3_000);
+            world.see(Observation::ExecutionsComplete(before));
+            world.wallet();
+        }
+        if took.is_none() && world.stands(Tag::Flow) {
+            took = Some(n * 500);
+        }
+    }
+    let took = took.unwrap();
+    assert!((10_000..=11_500).contains(&took), "{took} ms");
+}
+
+#[test]
+fn one_read_is_not_enough_to_tell_a_flow_however_old_it_is() {
+    let mut world = World::ready(wide());
+    world.pass(5_000);
+    world.complete();
+    world.transfer("-50");
+    world.wallet();
+    world.wait(30_000);
+    world.complete();
+    assert!(!world.stands(Tag::Flow), "nobody has looked again");
+    assert!(world.engine.balance_in_doubt());
+    world.wallet();
+    world.wait(6_000);
+    world.complete();
+    assert!(world.stands(Tag::Flow));
+    assert!(!world.engine.balance_in_doubt(), "it is told");
+}
+
+#[test]
+fn an_execution_beside_the_very_first_read_is_no_flow_whether_it_is_in_it_or_not() {
+    // Before the read, at its very millisecond, after it; told before it or after it; in the
+    // balance that it shows or not. Two clocks are never quite the same.
+    for (before_ms, told_first, holds) in [
+        (0, true, true),
+        (0, true, false),
+        (0, false, true),
+        (0, false, false),
+        (40, true, false),
+        (40, false, false),
+        (-40, true, true),
+        (-40, false, true),
+    ] {
+        let mut world = World::unread(wide());
+        let paid = |world: &World, name: &str, fee: &str, ago: i64| Execution {
+            fee: amount(fee),
+            at: VenueMs(world.venue_now().0 - ago),
+            ..execution(world, name, ExecKind::Funding)
+        };
+        // One that is in it for sure, and two in a row of which the second is in question.
+        let rows = vec![
+            paid(&world, "long-ago", "3", 9_000),
+            paid(&world, "near", "5", before_ms + 1),
+            paid(&world, "nearest", "7", before_ms),
+        ];
+        world.transfer("-8");
+        if holds {
+            world.transfer("-7");
+        }
+        if told_first {
+            world.see(Observation::Executions(rows.clone()));
+        }
+        world.join(&[], &[]);
+        if !told_first {
+            world.see(Observation::Executions(rows));
+        }
+        if !holds {
+            world.transfer("-7");
+        }
+        until_flow(&mut world);
+        let case = format!("{before_ms} ms before, told first: {told_first}, in it: {holds}");
+        assert!(!world.stands(Tag::Flow), "{case}");
+        let account = world.status().account;
+        assert_eq!(account.day_open, Some(amount("10000")), "{case}");
+        // What cannot be explained that way is a flow all the same.
+        world.transfer("-6");
+        until_flow(&mut world);
+        assert!(world.stands(Tag::Flow), "{case}");
+    }
+}
+
+#[test]
 fn a_balance_is_proven_in_the_middle_of_trading() {
     let mut world = World::ready(wide());
     for n in 0..40 {

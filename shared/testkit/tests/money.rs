@@ -4,14 +4,17 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "a test may fail loudly"
 )]
 
 mod stage;
 
 use money::{Amount, Ratio};
+use protocol::frame::Empty;
+use protocol::gateway::{GatewayReply, GatewayRequest};
 use protocol::guard::Verb;
-use protocol::status::{CloseCheck, RiskStatus};
+use protocol::status::{CloseCheck, FeedState, RiskStatus};
 use protocol::{Side, Symbol, Tag};
 use serde_json::Value;
 use stage::{PROFILE, Stage, accepted, price, qty, sol};
@@ -146,6 +149,35 @@ fn a_withdrawal_and_a_deposit_are_told_from_pnl_and_confirmed() {
     let shown: Value = serde_json::from_str(&stage.perpsctl(&["pnl", "--json"]).1).unwrap();
     let today = shown["days"].as_array().unwrap().last().unwrap();
     assert_eq!(today["flows"], "-500", "{shown}");
+}
+
+/// Under the default caps and the default lag streams carry the load and polls are wide apart; what
+/// the guard needs to tell a flow is read at once all the same.
+#[test]
+fn a_withdrawal_is_told_within_seconds_of_the_rule_under_the_default_caps() {
+    let defaults = PROFILE
+        .replace("  maxRequestsPerSecond: 9\n", "")
+        .replace("  maxRequestsPerMinute: 500\n", "");
+    assert!(!defaults.contains("maxRequests") && !defaults.contains("venueLag"));
+    let stage = Stage::ready(&defaults);
+    let mut bot = stage.bot();
+    until(40, "the streams to carry the load", || {
+        let reply = bot.ask(&GatewayRequest::Status(Empty {}));
+        let GatewayReply::Status(status) = reply.map_err(|e| e.to_string())? else {
+            return Err("no status".to_owned());
+        };
+        match (status.account_stream, status.market_stream) {
+            (FeedState::Live, FeedState::Live) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .unwrap();
+    let before = daemon::clock::wall_now().0;
+    stage.sim.transfer(amount("-1000")).unwrap();
+    let risk = await_risk(&stage, "the flow", |risk| stands(risk, Tag::Flow));
+    let took = risk.trips[0].since.0 - before;
+    println!("SAFETY_FLOW {took} ms after the transfer; the rule: 10000 ms and a fresh read");
+    assert!((10_000..15_000).contains(&took), "{took} ms");
 }
 
 #[test]

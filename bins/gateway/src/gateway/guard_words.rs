@@ -29,8 +29,14 @@ impl Gateway {
                     task.abort();
                 }
             }
-            GuardEvent::Leave(standing) => {
-                self.withdraw_all_but(&standing);
+            GuardEvent::Leave {
+                commands,
+                balance_in_doubt,
+            } => {
+                self.withdraw_all_but(&commands);
+                if balance_in_doubt {
+                    self.guard_doubts(boot_now());
+                }
                 self.watch_lease(boot_now());
             }
             GuardEvent::Stands(stands) => self.stands(stands),

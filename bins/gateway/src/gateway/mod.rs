@@ -238,7 +238,9 @@ impl Gateway {
             Event::CommandEnded(id, ended) => self.command_ended(id, ended),
             Event::OpenersGone(result) => self.lease.openers_gone(&result, boot_now()),
             // Who asked may have been given up meanwhile.
-            Event::Reached(say) => drop(say.send(())),
+            Event::Reached(say) => {
+                let _heard = say.send(()).is_ok();
+            }
             Event::Refused(fault) => self.health.fault(&fault),
             Event::Stream(feed, event) => self.on_stream(feed, event),
         }

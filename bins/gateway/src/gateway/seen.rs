@@ -92,6 +92,13 @@ impl Gateway {
         }
     }
 
+    /// The guard cannot explain the balance, whatever was taken for an explanation here.
+    pub(super) fn guard_doubts(&mut self, now: BootMs) {
+        if !self.walking() && self.doubt.begins(now, self.since.lag_ms) {
+            self.plan.hasten(&[Task::Executions], now);
+        }
+    }
+
     /// Executions were read: while the balance is in doubt it is read anew, and they again as soon
     /// as they prove it.
     fn doubt_on(&mut self, now: BootMs) {

@@ -53,6 +53,8 @@ impl Report {
 #[derive(Debug)]
 struct Kept {
     report: Report,
+    /// Who waits until the guard has it on disk.
+    taken: Option<oneshot::Sender<()>>,
     /// The id under which it was last said, and when; `None`: not yet on this connection.
     said: Option<(u64, BootMs)>,
 }
@@ -81,6 +83,11 @@ impl Dialogue {
 
     /// Keeps a report until it is acknowledged; [`due`](Self::due) says it for the first time.
     pub(crate) fn keep(&mut self, report: Report) {
+        self.keep_and_tell(report, None);
+    }
+
+    /// The same; `taken` hears when the guard has it on disk.
+    pub(crate) fn keep_and_tell(&mut self, report: Report, taken: Option<oneshot::Sender<()>>) {
         if let Report::Exit(exit) = &report {
             self.alone.insert(exit.intent.intent_id);
             while self.alone.len() > ALONE_MOST {
@@ -88,8 +95,12 @@ impl Dialogue {
             }
         }
         self.last_report = self.last_report.wrapping_add(1);
-        self.reports
-            .insert(self.last_report, Kept { report, said: None });
+        let kept = Kept {
+            report,
+            taken,
+            said: None,
+        };
+        self.reports.insert(self.last_report, kept);
     }
 
     /// Reports to be said now, oldest first, under these ids.
@@ -140,8 +151,14 @@ impl Dialogue {
             | GuardReply::Store(_)
             | GuardReply::Error(_) => return None,
         };
-        self.reports
-            .retain(|_, kept| kept.said.is_none_or(|(said, _)| said != id));
+        self.reports.retain(|_, kept| {
+            let over = kept.said.is_some_and(|(said, _)| said == id);
+            if over && let Some(taken) = kept.taken.take() {
+                // Whoever waited may have given up.
+                let _heard = taken.send(()).is_ok();
+            }
+            !over
+        });
         learnt
     }
 
@@ -195,7 +212,7 @@ impl Dialogue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::frame::Empty;
+    use protocol::frame::{Empty, ErrorBody, ErrorCode};
     use protocol::{CommandId, Generation, Intent, OrderLinkId};
 
     fn approval(n: u64) -> Approval {
@@ -238,6 +255,21 @@ mod tests {
         assert_eq!(third.len(), 1, "a new connection hears it at once");
         dialogue.answered(third[0].0, GuardReply::Done(Empty {}));
         assert_eq!(dialogue.deadline(), None);
+    }
+
+    #[test]
+    fn who_waits_for_a_report_hears_when_the_guard_has_it_and_not_before() {
+        let mut dialogue = Dialogue::default();
+        let (taken, mut heard) = oneshot::channel();
+        dialogue.keep_and_tell(result(), Some(taken));
+        let said = dialogue.due(BootMs(0));
+        let not_yet = GuardReply::Error(ErrorBody::new(ErrorCode::NotReady, "not on disk"));
+        dialogue.answered(said[0].0, not_yet);
+        dialogue.lost();
+        assert_eq!(heard.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+        let again = dialogue.due(BootMs(1));
+        dialogue.answered(again[0].0, GuardReply::Done(Empty {}));
+        assert_eq!(heard.try_recv(), Ok(()));
     }
 
     #[test]

@@ -46,8 +46,13 @@ pub enum GuardEvent {
     Joined(Box<GuardWelcome>),
     /// The connection has ended.
     Lost(String),
-    /// The lease, or the trading state, has changed; these commands stand.
-    Leave(Vec<CommandId>),
+    /// The lease, or the trading state, has changed.
+    Leave {
+        /// Commands that stand.
+        commands: Vec<CommandId>,
+        /// Whether the guard wants the reads that explain a balance.
+        balance_in_doubt: bool,
+    },
     /// Where an approval stands after a look-up.
     Stands(Stands),
     /// An exit that went alone is followed under this approval.
@@ -86,7 +91,7 @@ pub struct Guard {
 enum Word {
     Note(Box<Observe>),
     Question(Box<GuardRequest>, Duration, oneshot::Sender<GuardReply>),
-    Report(Box<Report>),
+    Report(Box<Report>, Option<oneshot::Sender<()>>),
 }
 
 /// What the connection is made with.
@@ -163,19 +168,23 @@ impl Guard {
         }
     }
 
-    /// What became of an approved send; said until the guard has it.
-    pub fn outcome(&self, report: OutcomeReport) {
-        self.say(Word::Report(Box::new(Report::Outcome(report))));
+    /// What became of an approved send; said until the guard has it. The receiver hears when it is
+    /// on the guard's disk.
+    pub fn outcome(&self, report: OutcomeReport) -> oneshot::Receiver<()> {
+        let (taken, heard) = oneshot::channel();
+        let report = Box::new(Report::Outcome(report));
+        self.say(Word::Report(report, Some(taken)));
+        heard
     }
 
     /// What a look-up found; said until the guard has it.
     pub fn lookup(&self, lookup: Lookup) {
-        self.say(Word::Report(Box::new(Report::Lookup(Box::new(lookup)))));
+        self.report(Report::Lookup(Box::new(lookup)));
     }
 
     /// An exit that went without the guard; said until the guard has it.
     pub fn exit_alone(&self, exit: ExitReport) {
-        self.say(Word::Report(Box::new(Report::Exit(Box::new(exit)))));
+        self.report(Report::Exit(Box::new(exit)));
     }
 
     /// The link id under which the guard would have an intent sent; before it was ever met, one of
@@ -190,7 +199,7 @@ impl Guard {
 
     /// How a command went; said until the guard has it.
     pub fn command_result(&self, result: CommandResult) {
-        self.say(Word::Report(Box::new(Report::Command(result))));
+        self.report(Report::Command(result));
     }
 
     /// The guard's word as it stands: lease and state.
@@ -234,6 +243,10 @@ impl Guard {
                 patience.as_millis()
             )),
         }
+    }
+
+    fn report(&self, report: Report) {
+        self.say(Word::Report(Box::new(report), None));
     }
 
     fn say(&self, word: Word) {
@@ -288,7 +301,9 @@ impl Link {
             tokio::select! {
                 () = &mut wake => return true,
                 word = self.heard.recv() => match word {
-                    Some(Word::Report(report)) => self.dialogue.keep(*report),
+                    Some(Word::Report(report, taken)) => {
+                        self.dialogue.keep_and_tell(*report, taken);
+                    }
                     // The asker hears that its question was dropped.
                     Some(Word::Note(_) | Word::Question(..)) => {}
                     None => return false,
@@ -404,8 +419,8 @@ impl Link {
                 let id = self.dialogue.ask(answer);
                 line.request(id, patience, &*request)
             }
-            Word::Report(report) => {
-                self.dialogue.keep(*report);
+            Word::Report(report, taken) => {
+                self.dialogue.keep_and_tell(*report, taken);
                 Ok(())
             }
         }
@@ -429,7 +444,10 @@ impl Link {
                 let mut held = self.leave.get();
                 held.take(lease.until, lease.state);
                 self.leave.set(held);
-                self.event(GuardEvent::Leave(lease.commands));
+                self.event(GuardEvent::Leave {
+                    commands: lease.commands,
+                    balance_in_doubt: lease.balance_in_doubt,
+                });
             }
             GuardPush::Command(command) => self.event(GuardEvent::Command(command)),
             GuardPush::Event(alert) => self.event(GuardEvent::Safety(alert)),

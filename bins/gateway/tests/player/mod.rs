@@ -464,6 +464,7 @@ impl Guard {
             until,
             state,
             commands,
+            balance_in_doubt: false,
         }));
     }
 
