@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use daemon::clock;
 use daemon::logging;
-use daemon::logline::Level;
+use daemon::logline::{Level, LogLine};
 use daemon::server::{Guests, Incoming, serve};
 use protocol::frame::{Empty, ErrorBody, ErrorCode};
 use protocol::status::{SCHEMA_VERSION, SupervisorStatus};
@@ -23,6 +23,9 @@ use crate::start::Beginning;
 
 /// The loop turns at least this often, so that whoever watches it sees that it does.
 const TURN_MOST: Duration = Duration::from_secs(1);
+
+/// How long the last words of what has ended are waited for: somebody may hold a pipe open.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Runs until everything has been stopped; an error is a first start that was given up.
 pub(crate) async fn run(beginning: Beginning, new_session: bool) -> anyhow::Result<()> {
@@ -88,13 +91,34 @@ pub(crate) async fn run(beginning: Beginning, new_session: bool) -> anyhow::Resu
     }
     reaper.end_orphans();
     tracing::info!("everything has ended");
-    // Let the last records through the pipe before the files are closed.
-    tokio::task::yield_now().await;
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    take_last_words(&writer).await;
     writer.end();
     match house.given_up.take() {
         Some(why) => Err(anyhow::anyhow!(why)),
         None => Ok(()),
+    }
+}
+
+/// Reads every pipe to its end, our own included, before the files are closed.
+async fn take_last_words(writer: &Writer) {
+    let all = async {
+        while !logging::end() {
+            tokio::task::yield_now().await;
+        }
+        writer.drained().await;
+    };
+    if tokio::time::timeout(LAST_WORDS, all).await.is_err() {
+        writer.write(LogLine {
+            at: clock::wall_now(),
+            level: Level::Warn,
+            process: Process::Supervisor,
+            message: format!(
+                "somebody held a log pipe open for {LAST_WORDS:?} after the end: last lines may be \
+                 missing"
+            ),
+            context: Context::new(),
+            story: false,
+        });
     }
 }
 

@@ -105,6 +105,19 @@ fn release() {
     }
 }
 
+/// Ends the way to the pipe, so that its reader comes to the end of it; later lines go to stderr.
+/// False if the pipe is full: let it be read, and call this again.
+pub fn end() -> bool {
+    let Some(log) = LOG.get() else { return true };
+    let mut sink = log.sink();
+    sink.flush();
+    let all = sink.rest.is_empty();
+    if all {
+        sink.pipe = None;
+    }
+    all
+}
+
 /// Which records are written from now on.
 pub fn set_level(level: Level) {
     LEVEL.store(level as u8, Ordering::Relaxed);

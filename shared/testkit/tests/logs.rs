@@ -11,9 +11,10 @@
 mod stage;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use daemon::deployment::Deployment;
 use daemon::logline::LogLine;
@@ -116,6 +117,46 @@ fn files_rotate_by_size_and_count_and_a_follower_misses_nothing() {
     let before = fs::metadata(&moved).unwrap().len();
     stage.await_buy("more");
     assert_eq!(fs::metadata(&moved).unwrap().len(), before);
+}
+
+/// The bot's stdout, held open by us as well.
+fn held(stage: &Stage) -> fs::File {
+    let bot = stage.harness.pid_of(Process::Bot).unwrap();
+    let file = format!("/proc/{bot}/fd/1");
+    fs::File::options().write(true).open(file).unwrap()
+}
+
+#[test]
+fn the_last_words_are_written_before_the_end() {
+    let mut stage = Stage::ready(&talkative(1, ""));
+    let mut pipe = held(&stage);
+    let ours = path(&stage, Process::Supervisor);
+    let speaks = std::thread::spawn(move || {
+        until(30, "everything else to have ended", || {
+            let text = fs::read_to_string(&ours).map_err(|e| e.to_string())?;
+            let last = message(text.lines().last().unwrap_or_default());
+            (last == "everything has ended").then_some(()).ok_or(last)
+        })
+        .unwrap();
+        // Later than whoever waits for time instead of the pipe's end would wait.
+        std::thread::sleep(Duration::from_millis(300));
+        writeln!(pipe, "the very last word").unwrap();
+    });
+    assert!(stage.harness.stop().unwrap().success());
+    speaks.join().unwrap();
+    let said = fs::read_to_string(path(&stage, Process::Bot)).unwrap();
+    assert_eq!(message(said.lines().last().unwrap()), "the very last word");
+}
+
+#[test]
+fn a_pipe_that_somebody_holds_open_delays_the_end_for_a_moment_and_is_said() {
+    let mut stage = Stage::ready(&talkative(1, ""));
+    let held = held(&stage);
+    assert!(stage.harness.stop().unwrap().success());
+    drop(held);
+    let ours = fs::read_to_string(path(&stage, Process::Supervisor)).unwrap();
+    let last = message(ours.lines().last().unwrap());
+    assert!(last.starts_with("somebody held a log pipe open"), "{last}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use protocol::{Context, Process};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::unix::pipe;
 
-use super::writer::Writer;
+use super::writer::{Reading, Writer};
 
 /// The longest line that is taken from a child; the rest of a longer one is its own line.
 const LINE_MOST: u64 = 64 * 1024;
@@ -18,7 +18,8 @@ const LINE_MOST: u64 = 64 * 1024;
 /// Takes structured records until the child is gone.
 pub(crate) fn read_records(process: Process, end: OwnedFd, writer: Writer) -> io::Result<()> {
     let lines = reader(end)?;
-    tokio::spawn(each_line(lines, move |text| {
+    let reading = writer.reading();
+    tokio::spawn(each_line(lines, reading, move |text| {
         writer.write(serde_json::from_str(text).map_or_else(
             |_| plain(process, Level::Warn, text),
             // Whatever it says of itself, the pipe tells whose record it is.
@@ -36,7 +37,8 @@ pub(crate) fn read_output(
     writer: Writer,
 ) -> io::Result<()> {
     let lines = reader(end)?;
-    tokio::spawn(each_line(lines, move |text| {
+    let reading = writer.reading();
+    tokio::spawn(each_line(lines, reading, move |text| {
         if !text.trim().is_empty() {
             writer.write(plain(process, level, text));
         }
@@ -48,7 +50,9 @@ fn reader(end: OwnedFd) -> io::Result<BufReader<pipe::Receiver>> {
     Ok(BufReader::new(pipe::Receiver::from_owned_fd(end)?))
 }
 
-async fn each_line(mut lines: BufReader<pipe::Receiver>, take: impl Fn(&str)) {
+async fn each_line(mut lines: BufReader<pipe::Receiver>, reading: Reading, take: impl Fn(&str)) {
+    // Until the last line has been handed over.
+    let _reading = reading;
     let mut bytes = Vec::new();
     loop {
         bytes.clear();

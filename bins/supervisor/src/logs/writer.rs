@@ -12,6 +12,7 @@ use daemon::clock;
 use daemon::deployment::Deployment;
 use daemon::logline::{Level, LogLine};
 use protocol::{Context, Process};
+use tokio::sync::watch;
 
 use super::file::{LogFile, Trouble};
 use super::journal::Journal;
@@ -51,6 +52,18 @@ enum Task {
 pub(crate) struct Writer {
     tasks: SyncSender<Task>,
     health: Arc<Health>,
+    /// How many pipes are still read.
+    pipes: watch::Sender<usize>,
+}
+
+/// A pipe whose end has not been read yet.
+#[derive(Debug)]
+pub(super) struct Reading(watch::Sender<usize>);
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.send_modify(|pipes| *pipes = pipes.saturating_sub(1));
+    }
 }
 
 /// How the writing goes, for the operator.
@@ -85,7 +98,27 @@ impl Writer {
                 files.join_journal();
                 files.work(&waiting);
             })?;
-        Ok(Self { tasks, health })
+        let pipes = watch::Sender::new(0);
+        Ok(Self {
+            tasks,
+            health,
+            pipes,
+        })
+    }
+
+    /// One more pipe is read, until this is dropped.
+    pub(super) fn reading(&self) -> Reading {
+        self.pipes
+            .send_modify(|pipes| *pipes = pipes.saturating_add(1));
+        Reading(self.pipes.clone())
+    }
+
+    /// Waits until every pipe has been read to its end: whoever wrote into it is gone, and all that
+    /// it wrote has been handed over.
+    pub(crate) async fn drained(&self) {
+        let mut pipes = self.pipes.subscribe();
+        // Cannot fail while we hold the other end.
+        pipes.wait_for(|pipes| *pipes == 0).await.ok();
     }
 
     /// Writes a record, if there is room.
@@ -359,6 +392,33 @@ mod tests {
         let story = written(deployment.trading_log());
         assert_eq!(story.lines().count(), EACH * (Process::ALL.len() - 1));
         assert!(story.lines().all(|text| text.parse::<LogLine>().is_ok()));
+    }
+
+    #[tokio::test]
+    async fn drained_means_that_the_last_words_are_in_the_files() {
+        const LINES: usize = 5_000;
+        let dir = tempfile::tempdir().unwrap();
+        let deployment = Deployment::at(dir.path());
+        let writer = Writer::begin(deployment.clone(), plan(&deployment)).unwrap();
+        // Nobody writes, nothing to wait for.
+        writer.drained().await;
+        let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
+        read_output(Process::Bot, read, Level::Info, writer.clone()).unwrap();
+        let soon = std::time::Duration::from_millis(50);
+        let waits = tokio::time::timeout(soon, writer.drained()).await;
+        assert!(waits.is_err(), "the pipe is open");
+        let writes = std::thread::spawn(move || {
+            let mut pipe = fs::File::from(write);
+            for n in 0..LINES {
+                writeln!(pipe, "line {n}").unwrap();
+            }
+        });
+        writer.drained().await;
+        writes.join().unwrap();
+        writer.end();
+        let text = fs::read_to_string(deployment.log(Process::Bot)).unwrap();
+        assert_eq!(text.lines().count(), LINES);
+        assert!(text.ends_with(&format!("line {}\n", LINES - 1)));
     }
 
     #[test]
