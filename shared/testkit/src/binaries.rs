@@ -4,6 +4,19 @@ use std::path::{Path, PathBuf};
 
 use crate::PlayError;
 
+/// The one that starts the others.
+const SUPERVISOR: &str = "perps-supervisor";
+
+/// What a harness and its exchange consist of.
+const PROGRAMS: [&str; 6] = [
+    SUPERVISOR,
+    "perps-alerts",
+    "perps-guard",
+    "perps-gateway",
+    "perps-bot",
+    "zoomex-sim",
+];
+
 /// The folder that holds the harness's programs.
 #[derive(Debug, Clone)]
 pub struct Binaries {
@@ -23,10 +36,27 @@ impl Binaries {
         let found = Self {
             dir: dir.to_owned(),
         };
-        for name in ["perps-supervisor", "zoomex-sim"] {
+        for name in [SUPERVISOR, "zoomex-sim"] {
             found.path(name)?;
         }
         Ok(found)
+    }
+
+    /// The same programs in another folder, where one of them can be replaced: links, but for the
+    /// supervisor, which looks for the others beside itself.
+    pub fn linked_into(&self, folder: &Path) -> Result<Self, PlayError> {
+        for name in PROGRAMS {
+            let (from, to) = (self.path(name)?, folder.join(name));
+            let done = if name == SUPERVISOR {
+                std::fs::copy(&from, &to).map(drop)
+            } else {
+                std::os::unix::fs::symlink(&from, &to)
+            };
+            done.map_err(PlayError::io(format!("put {}", to.display())))?;
+        }
+        Ok(Self {
+            dir: folder.to_owned(),
+        })
     }
 
     /// The folder itself.
