@@ -15,9 +15,10 @@ use std::path::PathBuf;
 
 use nix::poll::PollFd;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use protocol::BootMs;
 use protocol::alerts::{AlertsReply, AlertsRequest};
 use protocol::frame::{Empty, Envelope, Head};
-use protocol::{Alert, BootMs};
+use risk::Event;
 
 use crate::wire::{Read, Wire};
 
@@ -74,7 +75,7 @@ impl AlertsOut {
     }
 
     /// Sends what is in the outbox and not under way, as far as the window allows.
-    pub(crate) fn send(&mut self, outbox: impl Iterator<Item = Alert>, now: BootMs) {
+    pub(crate) fn send<'a>(&mut self, outbox: impl Iterator<Item = &'a Event>, now: BootMs) {
         if self.under_way.values().any(|sent| now > sent.deadline) {
             self.lose(now, "no answer in time");
         }
@@ -82,20 +83,20 @@ impl AlertsOut {
         if outbox.peek().is_none() || !self.connected(now) {
             return;
         }
-        for alert in outbox {
+        for event in outbox {
             if self.under_way.len() >= WINDOW {
                 break;
             }
-            if self.under_way.values().any(|sent| sent.alert == alert.id) {
+            if self.under_way.values().any(|sent| sent.alert == event.id) {
                 continue;
             }
             let (id, deadline) = (self.next_id, now.after(PATIENCE_MS));
             self.next_id = self.next_id.saturating_add(1);
             let sent = Sent {
-                alert: alert.id.clone(),
+                alert: event.id.clone(),
                 deadline,
             };
-            let request = AlertsRequest::Deliver(alert);
+            let request = AlertsRequest::Deliver(event.clone().into_alert());
             let Some(wire) = self.wire.as_mut() else {
                 return;
             };
@@ -208,24 +209,24 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     use protocol::frame;
-    use protocol::{Context, Process, Severity, Tag, VenueMs};
+    use protocol::{Context, Severity, Tag, VenueMs};
     use tempfile::TempDir;
 
     use super::*;
 
-    fn alert(id: &str) -> Alert {
-        Alert {
+    fn alert(id: &str) -> Event {
+        Event {
             id: id.into(),
             tag: Tag::Halt,
             severity: Severity::Critical,
             message: "m".into(),
             context: Context::new(),
-            process: Process::RiskGuard,
             at: VenueMs(1),
+            alert: true,
         }
     }
 
-    fn outbox(ids: &[&str]) -> Vec<Alert> {
+    fn outbox(ids: &[&str]) -> Vec<Event> {
         ids.iter().map(|id| alert(id)).collect()
     }
 
@@ -252,8 +253,8 @@ mod tests {
         let listener = UnixListener::bind(&path).unwrap();
         let mut out = AlertsOut::new(path);
         let mut scratch = [0; 4096];
-        out.send(outbox(&["a", "b"]).into_iter(), BootMs(0));
-        out.send(outbox(&["a", "b"]).into_iter(), BootMs(1));
+        out.send(outbox(&["a", "b"]).iter(), BootMs(0));
+        out.send(outbox(&["a", "b"]).iter(), BootMs(1));
         let (stream, _) = listener.accept().unwrap();
         assert_eq!(serve(&stream, &AlertsReply::Done(Empty {})), "a");
         assert_eq!(serve(&stream, &AlertsReply::Done(Empty {})), "b");
@@ -267,15 +268,15 @@ mod tests {
         let path = dir.path().join("alerts.sock");
         let mut out = AlertsOut::new(path.clone());
         let mut scratch = [0; 4096];
-        out.send(outbox(&["a"]).into_iter(), BootMs(0));
+        out.send(outbox(&["a"]).iter(), BootMs(0));
         assert_eq!(out.deadline(1), Some(BootMs(FIRST_PAUSE_MS)));
         let listener = UnixListener::bind(&path).unwrap();
-        out.send(outbox(&["a"]).into_iter(), BootMs(1));
+        out.send(outbox(&["a"]).iter(), BootMs(1));
         assert!(out.interest().is_none(), "the pause is kept");
-        out.send(outbox(&["a"]).into_iter(), BootMs(FIRST_PAUSE_MS));
+        out.send(outbox(&["a"]).iter(), BootMs(FIRST_PAUSE_MS));
         drop(listener.accept().unwrap());
         assert!(out.receive(&mut scratch, BootMs(300)).is_empty());
-        out.send(outbox(&["a"]).into_iter(), BootMs(1000));
+        out.send(outbox(&["a"]).iter(), BootMs(1000));
         let (stream, _) = listener.accept().unwrap();
         assert_eq!(serve(&stream, &AlertsReply::Done(Empty {})), "a");
     }
@@ -287,15 +288,15 @@ mod tests {
         let listener = UnixListener::bind(&path).unwrap();
         let mut out = AlertsOut::new(path);
         let mut scratch = [0; 4096];
-        out.send(outbox(&["a"]).into_iter(), BootMs(0));
+        out.send(outbox(&["a"]).iter(), BootMs(0));
         let (stream, _) = listener.accept().unwrap();
         let no = frame::ErrorBody::new(frame::ErrorCode::Internal, "disk full");
         serve(&stream, &AlertsReply::Error(no));
         assert!(out.receive(&mut scratch, BootMs(1)).is_empty());
         assert!(out.interest().is_none());
-        out.send(outbox(&["a"]).into_iter(), BootMs(1000));
+        out.send(outbox(&["a"]).iter(), BootMs(1000));
         let silent_until = out.deadline(1).unwrap();
-        out.send(outbox(&["a"]).into_iter(), silent_until.after(1));
+        out.send(outbox(&["a"]).iter(), silent_until.after(1));
         assert!(out.interest().is_none(), "given up");
     }
 }

@@ -209,7 +209,7 @@ impl Guard {
             }
         }
         for event in effects.events {
-            self.publish(&event);
+            self.publish(event);
         }
         for command in effects.commands {
             if let Some(gateway) = self.seat.peer() {
@@ -262,11 +262,11 @@ impl Guard {
         })
     }
 
-    fn publish(&mut self, event: &Event) {
+    fn publish(&mut self, event: Event) {
         logging::event(event.tag, event.severity, &event.message, &event.context);
         if let Some(gateway) = self.seat.peer() {
             self.peers
-                .tell(gateway, Head::push(), &GuardPush::Event(event.to_alert()));
+                .tell(gateway, Head::push(), &GuardPush::Event(event.into_alert()));
         }
     }
 

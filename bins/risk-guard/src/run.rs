@@ -18,7 +18,7 @@ use daemon::logging::Held;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use protocol::control::Report;
 use protocol::{BootMs, Generation};
-use risk::{Event, InputKind, NewLimits};
+use risk::{InputKind, NewLimits};
 
 use crate::config::{self, Candidate};
 use crate::connections::PeerId;
@@ -89,9 +89,7 @@ pub(crate) fn run(mut guard: Guard) -> ExitCode {
         guard.lease(now);
         guard.repeat_commands(now);
         guard.flush();
-        guard
-            .alerts
-            .send(guard.engine.outbox().map(Event::to_alert), now);
+        guard.alerts.send(guard.engine.outbox(), now);
         if now >= rhythm.heartbeat_due {
             rhythm.heartbeat_due = now.after(HEARTBEAT_MS);
             guard.control.heartbeat(Beat {

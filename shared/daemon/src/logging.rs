@@ -55,7 +55,7 @@ pub fn begin(process: Process, pipe: Option<OwnedFd>) {
     std::panic::set_hook(Box::new(|panic| {
         tell(
             Level::Error,
-            &format!("panic: {panic}"),
+            format!("panic: {panic}"),
             Context::new(),
             false,
         );
@@ -132,7 +132,7 @@ pub fn dropped() -> u64 {
 pub fn event(tag: Tag, severity: Severity, message: &str, context: &Context) {
     tell(
         severity.into(),
-        &format!("{tag}: {message}"),
+        format!("{tag}: {message}"),
         context.clone(),
         true,
     );
@@ -140,20 +140,20 @@ pub fn event(tag: Tag, severity: Severity, message: &str, context: &Context) {
 
 /// Writes a line of an order's life; it goes into `trading.log` as well.
 pub fn order(message: &str, context: Context) {
-    tell(Level::Info, message, context, true);
+    tell(Level::Info, message.to_owned(), context, true);
 }
 
 /// Writes the log sink's line of an alert: `ALERT[safety_x]: message | context={...}`.
 pub fn alert(alert: &Alert) {
     tell(
         alert.severity.into(),
-        &alert.to_string(),
+        alert.to_string(),
         Context::new(),
         true,
     );
 }
 
-fn tell(level: Level, message: &str, context: Context, story: bool) {
+fn tell(level: Level, message: String, context: Context, story: bool) {
     if (level as u8) < LEVEL.load(Ordering::Relaxed) {
         return;
     }
@@ -162,7 +162,7 @@ fn tell(level: Level, message: &str, context: Context, story: bool) {
         at: clock::wall_now(),
         level,
         process: log.process,
-        message: message.to_owned(),
+        message,
         context,
         story,
     };
@@ -221,12 +221,14 @@ impl Sink {
     }
 
     fn queue(&mut self, line: &LogLine) {
-        if let Ok(mut bytes) = serde_json::to_vec(line) {
-            bytes.push(b'\n');
-            self.rest.append(&mut bytes);
-            if !HELD.load(Ordering::Relaxed) {
-                self.flush();
-            }
+        let begins = self.rest.len();
+        if serde_json::to_writer(&mut self.rest, line).is_err() {
+            // No such line exists; half of one would spoil the next.
+            return self.rest.truncate(begins);
+        }
+        self.rest.push(b'\n');
+        if !HELD.load(Ordering::Relaxed) {
+            self.flush();
         }
     }
 
@@ -272,7 +274,7 @@ impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ToLog {
         event.record(&mut fields);
         tell(
             level,
-            &fields.message,
+            fields.message,
             fields.context,
             metadata.target() == "story",
         );
@@ -297,7 +299,8 @@ impl Fields {
         if field.name() == "message" {
             self.message = text;
         } else {
-            self.context.0.insert(field.name().to_owned(), text);
+            let facts = std::mem::take(&mut self.context);
+            self.context = facts.with(field.name(), text);
         }
     }
 }

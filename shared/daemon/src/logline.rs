@@ -107,7 +107,7 @@ impl fmt::Display for LogLine {
             self.process,
             one_line(&self.message)
         )?;
-        if !self.context.0.is_empty() {
+        if !self.context.is_empty() {
             write!(f, "  {}", self.context)?;
         }
         Ok(())
@@ -166,7 +166,7 @@ fn facts(mut text: &str) -> Context {
             let (value, after) = rest.split_once(' ').unwrap_or((rest, ""));
             (value.to_owned(), after)
         };
-        context = context.with(key, value);
+        context = context.with(key.to_owned(), value);
         text = after;
     }
     context
@@ -238,7 +238,7 @@ mod tests {
             message in "[!-~]{1,12}( [!-~]{1,12}){0,5}",
             facts in prop::collection::btree_map("[a-z_]{1,8}", ".{0,20}", 0..4),
         ) {
-            let original = line(&message, Context(facts));
+            let original = line(&message, facts.into_iter().collect());
             let text = original.to_string();
             prop_assume!(!text.contains('\n'));
             let read: LogLine = text.parse().unwrap();

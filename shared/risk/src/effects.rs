@@ -45,13 +45,13 @@ pub struct Event {
 
 impl Event {
     /// The same as it travels to the alert-forwarder and to bots.
-    pub fn to_alert(&self) -> Alert {
+    pub fn into_alert(self) -> Alert {
         Alert {
-            id: self.id.clone(),
+            id: self.id,
             tag: self.tag,
             severity: self.severity,
-            message: self.message.clone(),
-            context: self.context.clone(),
+            message: self.message,
+            context: self.context,
             process: Process::RiskGuard,
             at: self.at,
         }

@@ -626,7 +626,7 @@ fn every_difference_is_told_once_with_both_sides() {
     let more = world.see(Observation::OpenOrders(vec![order("theirs", at)]));
     let told = |effects: &risk::Effects| {
         let events = effects.events.iter();
-        let both = events.filter_map(|e| e.context.0.get("book").zip(e.context.0.get("venue")));
+        let both = events.filter_map(|e| e.context.get("book").zip(e.context.get("venue")));
         both.map(|(b, v)| format!("{b}|{v}")).collect::<Vec<_>>()
     };
     assert_eq!(told(&first), ["nothing|short 3"]);

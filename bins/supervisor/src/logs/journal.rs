@@ -87,7 +87,7 @@ fn fields(line: &LogLine) -> Vec<u8> {
     if let Some(tag) = line.tag() {
         field(&mut bytes, Tag::JOURNAL_FIELD, tag.name());
     }
-    for (key, value) in &line.context.0 {
+    for (key, value) in line.context.iter() {
         // The facts have a prefix of their own: one of them may be called `process`.
         let plain = |c: char| {
             if c.is_ascii_alphanumeric() {

@@ -61,7 +61,7 @@ impl Story {
 fn brief(line: &LogLine, width: usize) -> String {
     let text = line.to_string();
     let clock = text.get(11..19).unwrap_or_default();
-    let fact = |key: &str| line.context.0.get(key).map_or("", String::as_str);
+    let fact = |key: &str| line.context.get(key).unwrap_or("");
     let order = [fact("side"), fact("qty"), fact("symbol")].join(" ");
     let message = line.message.split(" | context=").next().unwrap_or_default();
     let full = format!(
