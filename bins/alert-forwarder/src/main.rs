@@ -1,7 +1,7 @@
 //! `perps-alerts`: takes alerts from every process and delivers each at least once.
 //!
 //! ```text
-//!  producers ──deliver──▶ forwarder ──append + fsync──▶ spool     data/alerts/
+//!  producers ──deliver──▶ forwarder ──append + fsync──▶ spool     alerts/
 //!       ◀─────done───────────┘  │
 //!                               └──▶ each sink, one alert at a time, its own cursor
 //! ```

@@ -64,7 +64,7 @@ impl Deployment {
     fn new() -> Self {
         let dir = TempDir::new().unwrap();
         fs::create_dir_all(dir.path().join("run")).unwrap();
-        fs::create_dir_all(dir.path().join("data")).unwrap();
+        fs::create_dir_all(dir.path().join("alerts")).unwrap();
         let listener = UnixListener::bind(dir.path().join("run/alerts.sock")).unwrap();
         Self {
             dir,
@@ -81,7 +81,7 @@ impl Deployment {
     }
 
     fn spool(&self) -> PathBuf {
-        self.dir.path().join("data/alerts")
+        self.dir.path().join("alerts")
     }
 
     fn spawn(&mut self) -> BufReader<UnixStream> {
@@ -359,7 +359,7 @@ fn a_torn_line_is_said_and_costs_nothing_else() {
 #[test]
 fn a_disk_that_takes_nothing_still_gets_the_alert_into_the_log() {
     let mut deployment = Deployment::new();
-    let Some(disk) = SmallDisk::mount(&deployment.dir.path().join("data")) else {
+    let Some(disk) = SmallDisk::mount(&deployment.spool()) else {
         println!("SKIPPED: a small file system cannot be mounted here");
         return;
     };
@@ -439,9 +439,8 @@ fn it_ends_in_order_with_everything_delivered() {
 fn a_second_one_on_the_same_spool_says_so_and_ends() {
     let first = Deployment::started();
     let mut second = Deployment::new();
-    fs::remove_dir(second.dir.path().join("data")).unwrap();
-    let data = first.dir.path().join("data");
-    std::os::unix::fs::symlink(data, second.dir.path().join("data")).unwrap();
+    fs::remove_dir(second.spool()).unwrap();
+    std::os::unix::fs::symlink(first.spool(), second.spool()).unwrap();
     let mut reports = second.spawn();
     match report(&mut reports) {
         Some(Report::Failing(why)) => assert!(why.contains("held by another"), "{why}"),

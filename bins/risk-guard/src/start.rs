@@ -81,6 +81,17 @@ fn lock_up(dir: &Path, in_force: &Candidate) {
     let state = in_force.state_file(dir);
     let state_dir = state.parent().unwrap_or(dir);
     sandbox::enter(&Rules::of_guard(state_dir, &in_force.written_in)).tell();
+    let real = |path: &Path| path.canonicalize().ok();
+    let (state_dir, configs) = (real(state_dir), real(&in_force.written_in));
+    if let (Some(state_dir), Some(configs)) = (state_dir, configs)
+        && configs.starts_with(&state_dir)
+    {
+        tracing::warn!(
+            "not locked up as far as it could be: perps.stateFile stands in {}, among what others \
+             own; give it a directory of its own, such as data/",
+            state_dir.display()
+        );
+    }
 }
 
 /// Waits for the first generation; `None` if the supervisor says stop or is gone before.

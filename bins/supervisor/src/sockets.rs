@@ -46,15 +46,13 @@ pub(crate) struct Occupied {
     lock: File,
 }
 
-/// Makes run/, logs/ and data/ and takes the one lock.
+/// Makes the deployment's directories and takes the one lock.
 pub(crate) fn occupy(deployment: &Deployment) -> Result<Occupied, OccupyError> {
     deployment.sockets_fit()?;
     for dir in [
         deployment.run_dir(),
         deployment.logs_dir(),
         deployment.data_dir(),
-        deployment.alerts_dir(),
-        deployment.config_dir(),
     ] {
         private_dir(&dir)?;
     }
@@ -88,6 +86,16 @@ pub(crate) fn occupy(deployment: &Deployment) -> Result<Occupied, OccupyError> {
     lock.set_len(0).map_err(problem)?;
     lock.rewind().map_err(problem)?;
     writeln!(lock, "{}", std::process::id()).map_err(problem)?;
+    for (before, now) in deployment.moved() {
+        if before.exists() && !now.exists() {
+            fs::rename(&before, &now).map_err(|source| OccupyError::Directory {
+                what: "cannot move what an earlier version kept in",
+                path: before.display().to_string(),
+                source,
+            })?;
+        }
+        private_dir(&now)?;
+    }
     Ok(Occupied { lock })
 }
 
@@ -168,6 +176,28 @@ mod tests {
         assert!(told.contains(&std::process::id().to_string()), "{told}");
         drop(first);
         occupy(&deployment).unwrap();
+    }
+
+    #[test]
+    fn what_an_earlier_version_kept_in_data_is_moved_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let deployment = Deployment::at(dir.path());
+        let config = deployment.data_dir().join("config");
+        let alerts = deployment.data_dir().join("alerts");
+        for (before, file) in [(&config, "applied"), (&alerts, "spooled")] {
+            fs::create_dir_all(before).unwrap();
+            fs::write(before.join(file), file).unwrap();
+        }
+        drop(occupy(&deployment).unwrap());
+        let read = |path| fs::read_to_string(path).unwrap();
+        assert_eq!(read(deployment.applied_file()), "applied");
+        assert_eq!(read(deployment.alerts_dir().join("spooled")), "spooled");
+        assert!(!config.exists() && !alerts.exists());
+        // Nothing that comes later goes over what is there now.
+        fs::create_dir(&config).unwrap();
+        fs::write(config.join("applied"), "old").unwrap();
+        drop(occupy(&deployment).unwrap());
+        assert_eq!(read(deployment.applied_file()), "applied");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Where everything of one deployment lies. The one place that knows these names.
 //!
-//! A deployment is one directory that holds run/, logs/ and data/. Under a service manager that
+//! A deployment is one directory that holds run/, logs/, data/, alerts/ and accepted/. Under a service manager that
 //! hands out directories of its own for each purpose (systemd's `StateDirectory=` and its like), the
 //! deployment is the state directory, and run/ and logs/ are links that lead to the others: every
 //! path in a config, a document and an operator's habit means the same in both worlds.
@@ -119,7 +119,8 @@ impl Deployment {
         self.dir.join("logs")
     }
 
-    /// `data/`: state, spool and config generations.
+    /// `data/`: the guard's state, and nothing else: what is granted to a process is a directory
+    /// with all that is below it.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.join("data")
     }
@@ -192,27 +193,35 @@ impl Deployment {
         self.logs_dir().join("trading.log")
     }
 
-    /// `data/alerts/`: the alert-forwarder's spool.
+    /// Where earlier versions kept the directories of others below data/, and where they are now.
+    pub fn moved(&self) -> [(PathBuf, PathBuf); 2] {
+        [
+            (self.data_dir().join("alerts"), self.alerts_dir()),
+            (self.data_dir().join("config"), self.config_dir()),
+        ]
+    }
+
+    /// `alerts/`: the alert-forwarder's spool.
     pub fn alerts_dir(&self) -> PathBuf {
-        self.data_dir().join("alerts")
+        self.dir.join("alerts")
     }
 
-    /// `data/config/`: the accepted config generations.
+    /// `accepted/`: the accepted config generations.
     pub fn config_dir(&self) -> PathBuf {
-        self.data_dir().join("config")
+        self.dir.join("accepted")
     }
 
-    /// `data/config/applied`: the number of the generation in force.
+    /// `accepted/applied`: the number of the generation in force.
     pub fn applied_file(&self) -> PathBuf {
         self.config_dir().join("applied")
     }
 
-    /// `data/config/history.jsonl`: what became of each edit, one JSON object a line.
+    /// `accepted/history.jsonl`: what became of each edit, one JSON object a line.
     pub fn config_history(&self) -> PathBuf {
         self.config_dir().join("history.jsonl")
     }
 
-    /// `data/config/g000017.yaml`: one accepted config, never changed once it is there.
+    /// `accepted/g000017.yaml`: one accepted config, never changed once it is there.
     pub fn generation_file(&self, generation: Generation) -> PathBuf {
         self.config_dir().join(format!("g{:06}.yaml", generation.0))
     }

@@ -88,7 +88,7 @@ pub struct ConfigResult {
     pub under_way: bool,
 }
 
-/// What became of one edit: a line of `data/config/history.jsonl`.
+/// What became of one edit: a line of `accepted/history.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigHistory {
     /// When, by the machine's clock.

@@ -137,6 +137,13 @@ fn a_service_manager_hears_of_us_and_no_child_hears_of_it_or_of_the_keys() {
         let log = fs::read_to_string(log).unwrap();
         assert!(log.contains("locked up: no new privileges"), "{log}");
     }
+    // What the guard may write is data/, so nothing of others lies there.
+    let data: Vec<String> = fs::read_dir(dir.path().join("data"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let its_own = |name: &String| name.starts_with("perps_state");
+    assert!(!data.is_empty() && data.iter().all(its_own), "{data:?}");
     assert!(harness.stop().unwrap().success());
     while let Ok(n) = manager.recv(&mut bytes) {
         heard.push(String::from_utf8_lossy(&bytes[..n]).into_owned());

@@ -319,7 +319,7 @@ fn what_is_not_finished_is_read_after_a_quiet_spell_and_a_lost_event_costs_nothi
     m.rows
         .borrow_mut()
         .push(("deleted", "said; the old one stays in force"));
-    let kept = m.stage.harness.dir().join("data/config");
+    let kept = m.stage.harness.dir().join("accepted");
     let in_force = kept.join(format!("g{:06}.yaml", m.generation.get()));
     let text = m.edited(&fs::read_to_string(in_force).unwrap());
     fs::write(m.file(), text).unwrap();

@@ -5,7 +5,7 @@
 //! know a sink, or read a clock.
 //!
 //! ```text
-//! data/alerts/
+//! alerts/
 //!   spool-0000000000000001.ndjson   {"seq":1,"alert":{...}}   one line for each alert
 //!   spool-0000000000000813.ndjson   named for the first number in it
 //!   cursor-log.json                 how far the sink `log` is

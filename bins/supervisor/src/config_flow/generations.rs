@@ -1,4 +1,4 @@
-//! Accepted configs, written down once each: `data/config/g000017.yaml`. `data/config/applied`
+//! Accepted configs, written down once each: `accepted/g000017.yaml`. `accepted/applied`
 //! names the one in force.
 
 use std::fs::{self, File};

@@ -1,4 +1,4 @@
-//! What became of each edit: `data/config/history.jsonl`, the newest last, bounded.
+//! What became of each edit: `accepted/history.jsonl`, the newest last, bounded.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};

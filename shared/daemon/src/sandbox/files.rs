@@ -10,6 +10,20 @@ use super::Rules;
 /// The newest rights that are asked for; an older kernel keeps what it knows of them.
 const ABI_WANTED: ABI = ABI::V6;
 
+/// What it takes to keep plain files in a directory of one's own: no sockets, pipes, devices or
+/// links are made there.
+fn own_files() -> BitFlags<AccessFs> {
+    AccessFs::WriteFile
+        | AccessFs::Truncate
+        | AccessFs::MakeReg
+        | AccessFs::MakeDir
+        | AccessFs::RemoveFile
+        | AccessFs::RemoveDir
+        | AccessFs::Refer
+        | AccessFs::ReadFile
+        | AccessFs::ReadDir
+}
+
 /// Restricts this thread; how much of it the kernel knows, for people.
 pub(super) fn restrict(rules: &Rules) -> Result<String, String> {
     let status = try_restrict(rules).map_err(|error| error.to_string())?;
@@ -49,8 +63,8 @@ fn try_restrict(rules: &Rules) -> Result<landlock::RestrictionStatus, RulesetErr
     let mut created = ruleset.create()?;
     if let Some(files) = &rules.files {
         // A directory that is not there is not granted; whoever opens it says what is missing.
-        let own = AccessFs::from_write(ABI_WANTED) | AccessFs::ReadFile | AccessFs::ReadDir;
-        created = created.add_rules(path_beneath_rules(&files.write, own & handled))?;
+        let own = own_files() & handled;
+        created = created.add_rules(path_beneath_rules(&files.write, own))?;
         let read = (AccessFs::ReadFile | AccessFs::ReadDir) & handled;
         if let Some(places) = &files.read {
             created = created.add_rules(path_beneath_rules(places, read))?;

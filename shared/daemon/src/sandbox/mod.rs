@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!               new privileges  files written      files read    network   execute   signals out
-//!  risk-guard   never           the state's dir    state, configs never     never     never
-//!  alerts       never           the spool          spool, system  yes       never     never
+//!  risk-guard   never           data/ (state)      state, configs never     never     never
+//!  alerts       never           alerts/ (spool)    spool, system  yes       never     never
 //!  gateway      never           none               all            yes       never     never
 //!  bot          never           -                  -              yes       yes       never
 //! ```

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::symlink;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
@@ -32,10 +33,17 @@ fn writeln_stdout(text: &str) {
 /// A deployment with a state, a config, a spool and a file of keys.
 fn deployment(dir: &Path) -> Deployment {
     let deployment = Deployment::at(dir);
-    for made in [deployment.alerts_dir(), deployment.config_dir()] {
+    for made in [
+        deployment.data_dir(),
+        deployment.alerts_dir(),
+        deployment.config_dir(),
+        deployment.logs_dir(),
+        deployment.run_dir(),
+    ] {
         fs::create_dir_all(made).unwrap();
     }
-    fs::create_dir(dir.join("state")).unwrap();
+    fs::write(deployment.alerts_dir().join("spooled"), "an alert").unwrap();
+    fs::write(deployment.config_history(), "{}").unwrap();
     fs::write(dir.join("credentials"), "api_key=k").unwrap();
     fs::write(deployment.config_dir().join("g000001.yaml"), "a: 1").unwrap();
     deployment
@@ -50,11 +58,11 @@ fn the_guard_writes_its_state_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let base = dir.path().to_owned();
     let house = deployment(&base);
-    let rules = Rules::of_guard(&base.join("state"), &house.config_dir());
+    let rules = Rules::of_guard(&base.join("data"), &house.config_dir());
     let other = tempfile::tempdir().unwrap();
     let elsewhere = other.path().to_owned();
     let found = locked_up(rules, move || {
-        let state = base.join("state");
+        let state = base.join("data");
         // As a snapshot is replaced: a rename needs the directory, not the file.
         for n in 0..2 {
             fs::write(state.join("s.tmp"), n.to_string()).unwrap();
@@ -64,22 +72,26 @@ fn the_guard_writes_its_state_and_nothing_else() {
         fs::rename(state.join("s.json"), state.join("journal/old")).unwrap();
         fs::remove_file(state.join("journal/old")).unwrap();
         fs::read(house.config_dir().join("g000001.yaml")).unwrap();
+        let accepted = house.config_dir().join("g000001.yaml");
+        let spooled = house.alerts_dir().join("spooled");
+        let loose = state.join("loose");
+        fs::write(&loose, "exchange: {}").unwrap();
+        let journal = state.join("journal");
         vec![
-            (
-                "a config",
-                denied(fs::write(house.config_dir().join("x"), "")),
-            ),
-            (
-                "the spool",
-                denied(fs::write(house.alerts_dir().join("x"), "")),
-            ),
+            ("a config", denied(fs::write(&accepted, "b: 2"))),
+            ("in its place", denied(fs::rename(&loose, &accepted))),
+            ("history", denied(fs::write(house.config_history(), ""))),
+            ("applied", denied(fs::write(house.applied_file(), "9"))),
+            ("an alert", denied(fs::write(&spooled, ""))),
+            ("away with it", denied(fs::remove_file(&spooled))),
+            ("a log", denied(fs::write(house.trading_log(), ""))),
+            ("the lock", denied(fs::write(house.lock(), ""))),
             ("beside", denied(fs::write(base.join("x"), ""))),
             ("elsewhere", denied(fs::write(elsewhere.join("x"), ""))),
             ("the keys", denied(fs::read(base.join("credentials")))),
-            (
-                "out",
-                denied(fs::rename(state.join("journal"), base.join("j"))),
-            ),
+            ("out", denied(fs::rename(&journal, base.join("j")))),
+            ("a link", denied(symlink(&accepted, state.join("l")))),
+            ("a door", denied(UnixListener::bind(state.join("s")))),
         ]
     });
     for (what, denied) in found.unwrap_or_default() {
@@ -96,7 +108,7 @@ fn the_guard_has_no_network_but_its_sockets() {
     let there = tcp.local_addr().unwrap();
     let path = base.join("alerts.sock");
     let unix = UnixListener::bind(&path).unwrap();
-    let rules = Rules::of_guard(&base.join("state"), &house.config_dir());
+    let rules = Rules::of_guard(&base.join("data"), &house.config_dir());
     let found = locked_up(rules, move || {
         UnixStream::connect(&path).unwrap();
         UnixStream::pair().unwrap();
