@@ -44,11 +44,7 @@ impl From<Exit> for std::process::ExitCode {
 /// The exit code that this picture deserves.
 pub(crate) fn verdict(picture: &Picture) -> Exit {
     let Some(supervisor) = &picture.supervisor else {
-        return if picture.supervisor_silent {
-            Exit::NoAnswer
-        } else {
-            Exit::NotRunning
-        };
+        return picture.supervisor_exit.unwrap_or(Exit::Degraded);
     };
     let Some(risk) = &picture.risk else {
         return Exit::Blocked;

@@ -99,11 +99,6 @@ impl<E: std::error::Error> From<E> for Failed {
 /// A process could not be asked: it is not there, or silent.
 impl From<Problem> for Failed {
     fn from(problem: Problem) -> Self {
-        let exit = if problem.silent {
-            Exit::NoAnswer
-        } else {
-            Exit::NotRunning
-        };
-        Self::with(exit, problem.text)
+        Self::with(problem.exit, problem.text)
     }
 }

@@ -14,15 +14,15 @@ pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failed {
     if error.kind() != io::ErrorKind::NotFound {
         return Failed::new(format!("{name}: {error}"));
     }
-    if path.parent().is_some_and(Path::is_dir) {
-        return Failed::new(format!(
-            "{name}: no such file; nothing was logged there yet"
-        ));
-    }
     Failed::with(
         Exit::NotRunning,
         format!("{name}: no such file; has the supervisor run here? (--dir DIR)"),
     )
+}
+
+/// Whether a supervisor keeps its logs here and nothing has gone into this one.
+pub(crate) fn is_empty_yet(path: &Path) -> bool {
+    !path.exists() && path.parent().is_some_and(Path::is_dir)
 }
 
 /// A file that is read to its end again and again.

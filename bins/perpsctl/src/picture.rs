@@ -1,5 +1,6 @@
 //! One look at the whole harness: every process is asked once, and what did not answer says why.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use protocol::status::{GatewayStatus, RiskStatus, SupervisorStatus};
 use protocol::supervisor::{SupervisorReply, SupervisorRequest};
 use serde::Serialize;
 
+use crate::exit::Exit;
+
 /// How long one process may take to answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -22,7 +25,7 @@ pub(crate) struct Picture {
     pub(crate) supervisor: Option<SupervisorStatus>,
     pub(crate) supervisor_problem: Option<String>,
     #[serde(skip)]
-    pub(crate) supervisor_silent: bool,
+    pub(crate) supervisor_exit: Option<Exit>,
     pub(crate) risk: Option<RiskStatus>,
     pub(crate) risk_problem: Option<String>,
     pub(crate) gateway: Option<GatewayStatus>,
@@ -37,7 +40,7 @@ impl Picture {
         let mut picture = Self {
             supervisor: None,
             supervisor_problem: None,
-            supervisor_silent: false,
+            supervisor_exit: None,
             risk: None,
             risk_problem: None,
             gateway: None,
@@ -51,7 +54,7 @@ impl Picture {
             Ok(SupervisorReply::Status(status)) => picture.supervisor = Some(status),
             Ok(other) => picture.supervisor_problem = Some(format!("answered {other:?}")),
             Err(problem) => {
-                picture.supervisor_silent = problem.silent;
+                picture.supervisor_exit = Some(problem.exit);
                 picture.supervisor_problem = Some(problem.text);
                 return picture;
             }
@@ -94,8 +97,70 @@ impl Picture {
 pub(crate) struct Problem {
     /// For people.
     pub(crate) text: String,
+    /// The exit code of it.
+    pub(crate) exit: Exit,
+}
+
+impl Problem {
+    fn of(socket: &Path, error: &ClientError) -> Self {
+        let (name, refused) = (served_by(socket), Exit::Degraded);
+        let (exit, text) = match error {
+            ClientError::NotConnected(error) => not_connected(socket, error),
+            ClientError::OutcomeUnknown { why } => {
+                (Exit::NoAnswer, format!("{name} does not answer: {why}"))
+            }
+            ClientError::Protocol(error) => (refused, format!("{name}: {error}")),
+        };
+        Self { text, exit }
+    }
+
     /// It is there, but does not answer in time.
-    pub(crate) silent: bool,
+    pub(crate) fn is_silence(&self) -> bool {
+        self.exit == Exit::NoAnswer
+    }
+}
+
+/// Nobody is at the socket, or we may not come in.
+fn not_connected(socket: &Path, error: &io::Error) -> (Exit, String) {
+    // The socket stands in run/ of the deployment.
+    let dir = socket.ancestors().nth(2).unwrap_or(socket);
+    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    let shown = dir.display();
+    let (gone, stranger) = (
+        [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused].contains(&error.kind()),
+        error.kind() == io::ErrorKind::PermissionDenied,
+    );
+    if gone && !dir.is_dir() {
+        return (Exit::NotRunning, format!("there is no directory {shown}"));
+    }
+    if gone {
+        let why = format!(
+            "no supervisor runs in {shown}: start it, or name another deployment with --dir or \
+             --instance"
+        );
+        return (Exit::NotRunning, why);
+    }
+    let socket = socket.display();
+    let why = if stranger {
+        format!(
+            "{socket}: permission denied; ask as root, as the user that the harness runs as, or as \
+             a member of supervisor.operatorGroup"
+        )
+    } else {
+        format!("{socket}: {error}")
+    };
+    (Exit::Degraded, why)
+}
+
+/// Who serves this socket, for people.
+fn served_by(socket: &Path) -> &'static str {
+    match socket.file_stem().and_then(|name| name.to_str()) {
+        Some("supervisor") => "the supervisor",
+        Some("guard") => "the guard",
+        Some("gateway") => "the gateway",
+        Some("alerts") => "the alert-forwarder",
+        Some(_) | None => "the other side",
+    }
 }
 
 /// Asks one process one thing on a connection of its own.
@@ -109,16 +174,7 @@ pub(crate) fn ask_within<Q: Message, R: Message>(
     request: &Q,
     patience: Duration,
 ) -> Result<R, Problem> {
-    let problem = |error: &ClientError| {
-        let name = socket.file_name().unwrap_or_default().to_string_lossy();
-        let silent = matches!(error, ClientError::OutcomeUnknown { .. });
-        let text = if silent {
-            format!("{name}: {error}")
-        } else {
-            format!("{name}: {error}; is the supervisor running in this directory? (--dir DIR)")
-        };
-        Problem { text, silent }
-    };
+    let problem = |error: &ClientError| Problem::of(socket, error);
     let mut client = Client::connect(socket, PATIENCE).map_err(|e| problem(&e))?;
     client.request(request, patience).map_err(|e| problem(&e))
 }

@@ -14,7 +14,11 @@ use crate::picture::{PATIENCE, ask, ask_within};
 
 /// Asks the guard.
 pub(crate) fn guard(socket: &Path, request: &GuardRequest) -> Result<GuardReply, Failed> {
-    let reply = ask(socket, request)?;
+    taken(ask(socket, request)?)
+}
+
+/// An answer of the guard that is no refusal.
+pub(crate) fn taken(reply: GuardReply) -> Result<GuardReply, Failed> {
     if let GuardReply::Error(error) = reply {
         return Err(Failed::refused(error));
     }

@@ -8,9 +8,10 @@ use daemon::logline::LogLine;
 use protocol::{Severity, Tag};
 
 use crate::cli::Events;
+use crate::command::explain::unknown;
 use crate::exit::Exit;
-use crate::failure::{Done, Failed};
-use crate::follow::{Follower, unreadable};
+use crate::failure::Done;
+use crate::follow::{Follower, is_empty_yet, unreadable};
 use crate::out::Form;
 use crate::screen::{DIM, PLAIN, RED, YELLOW};
 use crate::{out, pause};
@@ -21,12 +22,14 @@ pub(crate) fn run(dir: &Path, form: Form, args: &Events) -> Done {
         None => None,
         Some((_, Some(tag))) => Some(tag),
         Some((text, None)) => {
-            return Err(Failed::usage(format!(
-                "no tag {text:?}; perpsctl explain lists them"
-            )));
+            return Err(unknown(text));
         }
     };
     let path = Deployment::at(dir).trading_log();
+    if !args.follow && is_empty_yet(&path) {
+        out::progress("no event yet");
+        return Ok(Exit::Healthy);
+    }
     if !args.follow {
         path.metadata().map_err(|e| unreadable(&path, &e))?;
     }

@@ -16,11 +16,7 @@ pub(crate) fn run(form: Form, args: &Explain) -> Done {
         Some(text) => {
             let full = format!("safety_{text}");
             let Some(tag) = Tag::named(text).or_else(|| Tag::named(&full)) else {
-                let names: Vec<&str> = Tag::ALL.iter().map(|tag| tag.name()).collect();
-                let names = names.join(", ");
-                return Err(Failed::usage(format!(
-                    "no tag {text:?}; there are: {names}"
-                )));
+                return Err(unknown(text));
             };
             vec![tag]
         }
@@ -30,6 +26,19 @@ pub(crate) fn run(form: Form, args: &Explain) -> Done {
         chosen.iter().flat_map(|tag| in_words(*tag)).collect()
     });
     Ok(Exit::Healthy)
+}
+
+/// There is no such tag: those whose name holds what was written, or all there are.
+pub(crate) fn unknown(text: &str) -> Failed {
+    let part = text.to_uppercase().replace('-', "_");
+    let names = Tag::ALL.iter().map(|tag| tag.name());
+    let near: Vec<&str> = names.clone().filter(|name| name.contains(&part)).collect();
+    Failed::usage(if part.is_empty() || near.is_empty() {
+        let all: Vec<&str> = names.collect();
+        format!("no tag {text:?}; there are: {}", all.join(", "))
+    } else {
+        format!("no tag {text:?}; did you mean {}?", near.join(" or "))
+    })
 }
 
 fn in_words(tag: Tag) -> Vec<String> {

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::cli::Logs;
 use crate::exit::Exit;
 use crate::failure::Done;
-use crate::follow::{Follower, tail, unreadable};
+use crate::follow::{Follower, is_empty_yet, tail, unreadable};
 use crate::out::Form;
 use crate::{out, pause};
 
@@ -23,6 +23,10 @@ pub(crate) fn run(dir: &Path, form: Form, args: &Logs) -> Done {
     };
     if args.follow {
         return follow(&path, form, args.lines);
+    }
+    if is_empty_yet(&path) {
+        out::progress(&format!("{}: nothing was logged there yet", path.display()));
+        return Ok(Exit::Healthy);
     }
     let lines = tail(&path, args.lines).map_err(|e| unreadable(&path, &e))?;
     show(form, &lines);

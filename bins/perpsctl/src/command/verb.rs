@@ -12,6 +12,7 @@ use crate::cli::{Reset, ResetLimit};
 use crate::exit::Exit;
 use crate::failure::{Done, Failed};
 use crate::out::Form;
+use crate::picture::ask;
 use crate::talk;
 
 /// A word, and what it brought about.
@@ -43,7 +44,15 @@ pub(crate) fn tell(dir: &Path, verb: Verb) -> Result<VerbDone, Failed> {
 /// The same to the guard of this socket.
 pub(crate) fn tell_at(socket: &Path, verb: Verb) -> Result<VerbDone, Failed> {
     let word = OperatorVerb { by: whoami(), verb };
-    let reply = talk::guard(socket, &GuardRequest::Operator(word))?;
+    let asked = ask(socket, &GuardRequest::Operator(word)).map_err(|problem| {
+        let hint = if problem.is_silence() {
+            "; whether it was done is not known: look at perpsctl status, then say it again"
+        } else {
+            ""
+        };
+        Failed::with(problem.exit, format!("{}{hint}", problem.text))
+    });
+    let reply = talk::taken(asked?)?;
     if let GuardReply::VerbDone(done) = reply {
         Ok(done)
     } else {

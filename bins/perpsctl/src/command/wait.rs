@@ -29,9 +29,11 @@ pub(crate) fn run(dir: &Path, form: Form, args: &Wait) -> Done {
 /// What still stands between this picture and the condition.
 fn missing(condition: Condition, picture: &Picture) -> Option<String> {
     match (condition, &picture.supervisor) {
-        (Condition::Stopped, None) if !picture.supervisor_silent => None,
-        (Condition::Stopped, _) => Some("the supervisor still runs".to_owned()),
-        (Condition::Ready, None) => picture.supervisor_problem.clone().or(Some(String::new())),
+        (Condition::Stopped, None) if picture.supervisor_exit == Some(Exit::NotRunning) => None,
+        (Condition::Stopped, Some(_)) => Some("the supervisor still runs".to_owned()),
+        (Condition::Ready | Condition::Stopped, None) => {
+            picture.supervisor_problem.clone().or(Some(String::new()))
+        }
         (Condition::Ready, Some(supervisor)) => {
             let unready = supervisor
                 .children

@@ -30,7 +30,7 @@ pub(crate) fn limit_line(limit: &LimitUse) -> String {
         return format!("{DIM}{name} off{PLAIN}");
     };
     if matches!(limit.tag, Tag::OrderLimit | Tag::PriceCollar) {
-        return format!("{name} each order: {}", amount(bound, &limit.unit));
+        return format!("{name} each order: {}", bound_of_one(bound, &limit.unit));
     }
     let used = limit
         .used
@@ -48,6 +48,16 @@ pub(crate) fn limit_line(limit: &LimitUse) -> String {
     format!("{name} {:<26} {gauge}{verdict}", format!("{used} of {of}"))
 }
 
+/// What one order may be at most, or must be.
+fn bound_of_one(bound: &str, unit: &str) -> String {
+    match unit {
+        // Words of their own: which symbols, whether a stop is required.
+        "text" => bound.to_owned(),
+        "ratio" => format!("within {} of the mark price", amount(bound, unit)),
+        _ => format!("at most {}", amount(bound, unit)),
+    }
+}
+
 fn colour(fraction: Ratio, tripped: bool) -> &'static str {
     if tripped || fraction.get() >= Decimal::ONE {
         RED
@@ -63,6 +73,8 @@ fn amount(text: &str, unit: &str) -> String {
     match (unit, Ratio::parse(text), text.parse::<u64>()) {
         ("ratio", Ok(ratio), _) => ratio.percent(),
         ("ms", _, Ok(ms)) => span(ms),
+        ("settle", ..) => format!("{text} USDT"),
+        ("times", ..) => format!("{text} x"),
         _ => text.to_owned(),
     }
 }
@@ -103,6 +115,16 @@ mod tests {
         );
         let line = limit_line(&use_of(Some("7200000"), Some("6120000"), "ms"));
         assert!(line.contains("1h42m of 2h00m"), "{line}");
+        let order = |limit, unit| {
+            limit_line(&LimitUse {
+                tag: Tag::OrderLimit,
+                ..use_of(Some(limit), None, unit)
+            })
+        };
+        assert!(order("2500", "settle").ends_with("each order: at most 2500 USDT"));
+        assert!(order("5", "times").ends_with("each order: at most 5 x"));
+        assert!(order("0.03", "ratio").ends_with("within 3.00 % of the mark price"));
+        assert!(order("SOLUSDT", "text").ends_with("each order: SOLUSDT"));
         let line = limit_line(&use_of(Some("10"), None, "trades"));
         assert!(line.contains("unknown of 10"), "{line}");
     }

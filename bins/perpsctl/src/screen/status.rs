@@ -2,10 +2,10 @@
 //! and what to do next.
 
 use money::Decimal;
-use protocol::VenueMs;
 use protocol::status::{
     BookPosition, ChildState, ChildStatus, RiskStatus, SupervisorStatus, TradingState,
 };
+use protocol::{Process, VenueMs};
 
 use super::{BOLD, DIM, GREEN, PLAIN, RED, YELLOW, limit_line, span, time_of_day};
 use crate::picture::Picture;
@@ -182,7 +182,7 @@ fn venue_line(picture: &Picture, lines: &mut Vec<String>) {
         "not read yet"
     };
     lines.push(format!(
-        "venue     {state}, {skew}, {} requests in the last minute (slept {}), {}{}",
+        "venue     {state}, {skew}, {} requests in the last minute, held back {} for the request caps, {}{}",
         gateway.requests_last_minute,
         span(gateway.throttled_last_minute_ms),
         counted(gateway.bots, "bot"),
@@ -334,6 +334,20 @@ fn next_steps(picture: &Picture) -> Vec<String> {
         steps.push(format!("{} (perpsctl explain {})", info.action, info.name));
     }
     if let Some(supervisor) = &picture.supervisor {
+        for (silent, process) in [
+            (picture.risk.is_none(), Process::RiskGuard),
+            (picture.gateway.is_none(), Process::Gateway),
+            (picture.alerts.is_none(), Process::AlertForwarder),
+        ] {
+            let ready =
+                |child: &ChildStatus| child.process == process && child.state == ChildState::Ready;
+            if silent && supervisor.children.iter().any(ready) {
+                steps.push(format!(
+                    "wait some seconds: a {process} that stays silent is killed and started anew; \
+                     perpsctl logs {process}"
+                ));
+            }
+        }
         if supervisor.config.rejected.is_some() {
             steps.push(format!(
                 "mend the config: perpsctl config check {}",
