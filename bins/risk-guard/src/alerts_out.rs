@@ -13,13 +13,13 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
-use nix::poll::PollFd;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use protocol::BootMs;
 use protocol::alerts::{AlertsReply, AlertsRequest};
 use protocol::frame::{Empty, Envelope, Head};
 use risk::Event;
 
+use crate::watch::{Watch, Who};
 use crate::wire::{Read, Wire};
 
 /// Alerts under way at a time.
@@ -61,11 +61,6 @@ impl AlertsOut {
         }
     }
 
-    /// What the loop is to wait for, while there is a connection.
-    pub(crate) fn interest(&self) -> Option<PollFd<'_>> {
-        self.wire.as_ref().map(|wire| wire.interest(true))
-    }
-
     /// When to look again although nothing has come.
     pub(crate) fn deadline(&self, waiting: usize) -> Option<BootMs> {
         if self.wire.is_none() {
@@ -75,7 +70,12 @@ impl AlertsOut {
     }
 
     /// Sends what is in the outbox and not under way, as far as the window allows.
-    pub(crate) fn send<'a>(&mut self, outbox: impl Iterator<Item = &'a Event>, now: BootMs) {
+    pub(crate) fn send<'a>(
+        &mut self,
+        outbox: impl Iterator<Item = &'a Event>,
+        watch: &Watch,
+        now: BootMs,
+    ) {
         if self.under_way.values().any(|sent| now > sent.deadline) {
             self.lose(now, "no answer in time");
         }
@@ -107,11 +107,16 @@ impl AlertsOut {
             }
             self.under_way.insert(id, sent);
         }
-        self.flush(now);
+        self.flush(watch, now);
     }
 
     /// Takes the answers; gives back the ids of the alerts that are safe now.
-    pub(crate) fn receive(&mut self, scratch: &mut [u8], now: BootMs) -> Vec<String> {
+    pub(crate) fn receive(
+        &mut self,
+        scratch: &mut [u8],
+        watch: &Watch,
+        now: BootMs,
+    ) -> Vec<String> {
         let mut taken = Vec::new();
         let Some(wire) = self.wire.as_mut() else {
             return taken;
@@ -137,15 +142,17 @@ impl AlertsOut {
             (_, Some(why)) => self.lose(now, &why),
             (Ok(Read::Ended), None) => self.lose(now, "it closed the connection"),
             (Err(error), None) => self.lose(now, &error.to_string()),
-            (Ok(Read::Open), None) => self.flush(now),
+            (Ok(Read::Open), None) => self.flush(watch, now),
         }
         taken
     }
 
-    fn flush(&mut self, now: BootMs) {
-        if let Some(wire) = self.wire.as_mut()
-            && let Err(error) = wire.flush()
-        {
+    fn flush(&mut self, watch: &Watch, now: BootMs) {
+        let Some(wire) = self.wire.as_mut() else {
+            return;
+        };
+        let flushed = wire.flush();
+        if let Err(error) = flushed.and_then(|()| wire.wake(watch, Who::Alerts, true)) {
             self.lose(now, &error.to_string());
         }
     }
@@ -253,12 +260,13 @@ mod tests {
         let listener = UnixListener::bind(&path).unwrap();
         let mut out = AlertsOut::new(path);
         let mut scratch = [0; 4096];
-        out.send(outbox(&["a", "b"]).iter(), BootMs(0));
-        out.send(outbox(&["a", "b"]).iter(), BootMs(1));
+        let watch = Watch::new().unwrap();
+        out.send(outbox(&["a", "b"]).iter(), &watch, BootMs(0));
+        out.send(outbox(&["a", "b"]).iter(), &watch, BootMs(1));
         let (stream, _) = listener.accept().unwrap();
         assert_eq!(serve(&stream, &AlertsReply::Done(Empty {})), "a");
         assert_eq!(serve(&stream, &AlertsReply::Done(Empty {})), "b");
-        assert_eq!(out.receive(&mut scratch, BootMs(2)), ["a", "b"]);
+        assert_eq!(out.receive(&mut scratch, &watch, BootMs(2)), ["a", "b"]);
         assert_eq!(out.deadline(0), None);
     }
 
@@ -268,15 +276,16 @@ mod tests {
         let path = dir.path().join("alerts.sock");
         let mut out = AlertsOut::new(path.clone());
         let mut scratch = [0; 4096];
-        out.send(outbox(&["a"]).iter(), BootMs(0));
+        let watch = Watch::new().unwrap();
+        out.send(outbox(&["a"]).iter(), &watch, BootMs(0));
         assert_eq!(out.deadline(1), Some(BootMs(FIRST_PAUSE_MS)));
         let listener = UnixListener::bind(&path).unwrap();
-        out.send(outbox(&["a"]).iter(), BootMs(1));
-        assert!(out.interest().is_none(), "the pause is kept");
-        out.send(outbox(&["a"]).iter(), BootMs(FIRST_PAUSE_MS));
+        out.send(outbox(&["a"]).iter(), &watch, BootMs(1));
+        assert!(out.wire.is_none(), "the pause is kept");
+        out.send(outbox(&["a"]).iter(), &watch, BootMs(FIRST_PAUSE_MS));
         drop(listener.accept().unwrap());
-        assert!(out.receive(&mut scratch, BootMs(300)).is_empty());
-        out.send(outbox(&["a"]).iter(), BootMs(1000));
+        assert!(out.receive(&mut scratch, &watch, BootMs(300)).is_empty());
+        out.send(outbox(&["a"]).iter(), &watch, BootMs(1000));
         let (stream, _) = listener.accept().unwrap();
         assert_eq!(serve(&stream, &AlertsReply::Done(Empty {})), "a");
     }
@@ -288,15 +297,16 @@ mod tests {
         let listener = UnixListener::bind(&path).unwrap();
         let mut out = AlertsOut::new(path);
         let mut scratch = [0; 4096];
-        out.send(outbox(&["a"]).iter(), BootMs(0));
+        let watch = Watch::new().unwrap();
+        out.send(outbox(&["a"]).iter(), &watch, BootMs(0));
         let (stream, _) = listener.accept().unwrap();
         let no = frame::ErrorBody::new(frame::ErrorCode::Internal, "disk full");
         serve(&stream, &AlertsReply::Error(no));
-        assert!(out.receive(&mut scratch, BootMs(1)).is_empty());
-        assert!(out.interest().is_none());
-        out.send(outbox(&["a"]).iter(), BootMs(1000));
+        assert!(out.receive(&mut scratch, &watch, BootMs(1)).is_empty());
+        assert!(out.wire.is_none());
+        out.send(outbox(&["a"]).iter(), &watch, BootMs(1000));
         let silent_until = out.deadline(1).unwrap();
-        out.send(outbox(&["a"]).iter(), silent_until.after(1));
-        assert!(out.interest().is_none(), "given up");
+        out.send(outbox(&["a"]).iter(), &watch, silent_until.after(1));
+        assert!(out.wire.is_none(), "given up");
     }
 }

@@ -5,15 +5,15 @@
 //! nowhere, and nobody else notices.
 
 use std::io;
-use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixListener;
 
 use daemon::lines::Lines;
-use nix::poll::{PollFd, PollFlags};
+use nix::sys::epoll::EpollFlags;
 use protocol::frame::{ErrorBody, ErrorCode, Head, Message};
 use protocol::guard::GuardReply;
 
 use crate::door::{self, Rank};
+use crate::watch::{Watch, Who};
 use crate::wire::{Read, Wire};
 
 /// Connections at a time: a gateway, a few operators, and room for mistakes.
@@ -33,7 +33,7 @@ struct Peer {
     rank: Rank,
     /// Closed as soon as everything queued is written.
     closing: bool,
-    /// Has something queued that was not flushed yet.
+    /// The next flush has something to do for it.
     dirty: bool,
 }
 
@@ -47,8 +47,9 @@ pub(crate) struct Connections {
 
 impl Connections {
     /// Serves this listening socket.
-    pub(crate) fn new(listener: UnixListener) -> io::Result<Self> {
+    pub(crate) fn new(listener: UnixListener, watch: &Watch) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
+        watch.add(Who::Door, &listener, EpollFlags::EPOLLIN)?;
         Ok(Self {
             listener,
             peers: Vec::new(),
@@ -56,23 +57,11 @@ impl Connections {
         })
     }
 
-    /// What the loop is to wait for at the door.
-    pub(crate) fn door(&self) -> PollFd<'_> {
-        PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)
-    }
-
-    /// What the loop is to wait for from each peer.
-    pub(crate) fn interests(&self) -> impl Iterator<Item = (PeerId, PollFd<'_>)> {
-        self.peers.iter().enumerate().filter_map(|(place, slot)| {
-            let peer = slot.as_ref()?;
-            Some((
-                PeerId {
-                    place,
-                    serial: peer.serial,
-                },
-                peer.wire.interest(!peer.closing),
-            ))
-        })
+    /// The peer of this serial number, if it is still there.
+    pub(crate) fn of(&self, serial: u64) -> Option<PeerId> {
+        let is_it = |slot: &Option<Peer>| slot.as_ref().is_some_and(|peer| peer.serial == serial);
+        let place = self.peers.iter().position(is_it)?;
+        Some(PeerId { place, serial })
     }
 
     /// Takes everybody who waits at the door.
@@ -160,14 +149,16 @@ impl Connections {
 
     /// Writes what is queued for everybody; whoever reads too slowly is dropped. Gives back who
     /// has gone.
-    pub(crate) fn flush(&mut self) -> Vec<PeerId> {
+    pub(crate) fn flush(&mut self, watch: &Watch) -> Vec<PeerId> {
         let mut gone = Vec::new();
         for (place, slot) in self.peers.iter_mut().enumerate() {
             let Some(peer) = slot.as_mut().filter(|peer| peer.dirty) else {
                 continue;
             };
             peer.dirty = false;
-            let over = match peer.wire.flush() {
+            let (who, listens) = (Who::Peer(peer.serial), !peer.closing);
+            let flushed = peer.wire.flush();
+            let over = match flushed.and_then(|()| peer.wire.wake(watch, who, listens)) {
                 Ok(()) => peer.closing && peer.wire.is_flushed(),
                 Err(error) => {
                     tracing::debug!(%error, "a connection was dropped");
@@ -218,7 +209,8 @@ impl Connections {
             serial: self.next_serial,
             rank,
             closing: false,
-            dirty: false,
+            // The next flush has the loop woken by it.
+            dirty: true,
         };
         match self.peers.get_mut(place) {
             Some(slot) => *slot = Some(peer),

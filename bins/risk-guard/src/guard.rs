@@ -24,6 +24,7 @@ use crate::connections::{Connections, PeerId};
 use crate::gateway_seat::GatewaySeat;
 use crate::journal::Journal;
 use crate::venue_time::VenueTime;
+use crate::watch::Watch;
 
 /// Everything the one loop owns.
 pub(crate) struct Guard {
@@ -33,6 +34,7 @@ pub(crate) struct Guard {
     pub(crate) in_force: Candidate,
     pub(crate) control: Control,
     pub(crate) steps: Steps<Candidate>,
+    pub(crate) watch: Watch,
     pub(crate) peers: Connections,
     pub(crate) seat: GatewaySeat,
     pub(crate) alerts: AlertsOut,
@@ -105,7 +107,7 @@ impl Guard {
 
     /// Writes what is queued for all peers, and takes note of those that have gone.
     pub(crate) fn flush(&mut self) {
-        for gone in self.peers.flush() {
+        for gone in self.peers.flush(&self.watch) {
             self.left(gone);
         }
     }

@@ -17,6 +17,7 @@ mod run;
 mod snapshot_parts;
 mod start;
 mod venue_time;
+mod watch;
 mod wire;
 
 use std::process::ExitCode;

@@ -9,13 +9,11 @@
 //!    └─ lease, commands again, alerts out, heartbeat; with nothing else to do the journal is tended
 //! ```
 
-use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
 use daemon::child::{Beat, Step};
 use daemon::clock;
 use daemon::logging::Held;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use protocol::control::Report;
 use protocol::{BootMs, Generation};
 use risk::{InputKind, NewLimits};
@@ -23,6 +21,7 @@ use risk::{InputKind, NewLimits};
 use crate::config::{self, Candidate};
 use crate::connections::PeerId;
 use crate::guard::{Answer, Guard};
+use crate::watch::Who;
 
 const HEARTBEAT_MS: u64 = 1_000;
 
@@ -76,7 +75,7 @@ pub(crate) fn run(mut guard: Guard) -> ExitCode {
         }
         let now = clock::boot_now();
         if ready.alerts {
-            for id in guard.alerts.receive(&mut guard.scratch, now) {
+            for id in guard.alerts.receive(&mut guard.scratch, &guard.watch, now) {
                 guard.step(InputKind::AlertTaken { id }, None, Answer::Nobody);
             }
         }
@@ -89,7 +88,7 @@ pub(crate) fn run(mut guard: Guard) -> ExitCode {
         guard.lease(now);
         guard.repeat_commands(now);
         guard.flush();
-        guard.alerts.send(guard.engine.outbox(), now);
+        guard.alerts.send(guard.engine.outbox(), &guard.watch, now);
         if now >= rhythm.heartbeat_due {
             rhythm.heartbeat_due = now.after(HEARTBEAT_MS);
             guard.control.heartbeat(Beat {
@@ -117,7 +116,7 @@ pub(crate) fn run(mut guard: Guard) -> ExitCode {
 }
 
 impl Guard {
-    fn wait(&self, rhythm: &Rhythm) -> Ready {
+    fn wait(&mut self, rhythm: &Rhythm) -> Ready {
         let now = clock::boot_now();
         let waiting = self.engine.outbox().count();
         let engine = self
@@ -135,36 +134,16 @@ impl Guard {
             .into_iter()
             .flatten()
             .fold(rhythm.heartbeat_due, Ord::min);
-        let timeout = PollTimeout::try_from(due.since(now)).unwrap_or(PollTimeout::MAX);
-
-        let mut fds = Vec::with_capacity(8);
-        let mut peers = Vec::with_capacity(8);
-        fds.push(self.peers.door());
-        fds.push(PollFd::new(self.control.as_fd(), PollFlags::POLLIN));
-        for (id, interest) in self.peers.interests() {
-            peers.push(id);
-            fds.push(interest);
+        let mut ready = Ready::default();
+        for who in self.watch.wait(due, now) {
+            match who {
+                Who::Door => ready.door = true,
+                Who::Control => ready.control = true,
+                Who::Alerts => ready.alerts = true,
+                Who::Peer(serial) => ready.peers.extend(self.peers.of(serial)),
+            }
         }
-        fds.extend(self.alerts.interest());
-        // Interrupted or not: whoever is ready now is ready in the next turn.
-        if !poll(&mut fds, timeout).is_ok_and(|n| n > 0) {
-            return Ready::default();
-        }
-        let woken = |fd: Option<&PollFd<'_>>| {
-            fd.and_then(PollFd::revents)
-                .is_some_and(|seen| !seen.is_empty())
-        };
-        let (own, others) = fds.split_at(2);
-        Ready {
-            door: woken(own.first()),
-            control: woken(own.last()),
-            alerts: woken(others.get(peers.len())),
-            peers: peers
-                .into_iter()
-                .zip(others)
-                .filter_map(|(id, fd)| woken(Some(fd)).then_some(id))
-                .collect(),
-        }
+        ready
     }
 
     /// Does what the supervisor says; breaks when it says stop, or says nothing any more.

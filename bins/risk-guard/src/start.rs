@@ -15,8 +15,10 @@ use daemon::child::{Control, Step, Steps};
 use daemon::clock;
 use daemon::deployment::Deployment;
 use daemon::inherited::Inherited;
+use daemon::precedence;
 use daemon::sandbox::{self, Rules};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::epoll::EpollFlags;
 use protocol::Stamp;
 use protocol::control::{EXIT_CONFIG, EXIT_FAILURE, Report};
 use protocol::frame::Empty;
@@ -30,6 +32,7 @@ use crate::guard::{Answer, Guard};
 use crate::recovery::{self, Unusable};
 use crate::run;
 use crate::venue_time::VenueTime;
+use crate::watch::{Watch, Who};
 use crate::wire::READ_BYTES;
 
 /// Lives one life of the guard.
@@ -37,16 +40,28 @@ pub(crate) fn live(inherited: Inherited, new_session: bool) -> anyhow::Result<Ex
     let listener = inherited
         .listener
         .context("the supervisor passed no listening socket on")?;
-    let peers = Connections::new(listener).context("cannot serve run/guard.sock")?;
+    let watch = Watch::new().context("cannot wait for sockets")?;
+    let peers = Connections::new(listener, &watch).context("cannot serve run/guard.sock")?;
     let mut control = Control::over(inherited.control).context("cannot use the control channel")?;
     let mut steps = Steps::default();
     let Some(in_force) = first_config(&mut control, &mut steps) else {
         return Ok(ExitCode::SUCCESS);
     };
+    let watched = watch.add(Who::Control, &control, EpollFlags::EPOLLIN);
+    watched.context("cannot use the control channel")?;
+    precedence::ask();
     lock_up(&inherited.dir, &in_force);
     let (wall, boot) = (clock::wall_now(), clock::boot_now());
     let begin = VenueTime::start(wall, boot, clock::boot_id(), None).stamp(boot);
-    let (mut guard, store) = match open(&inherited.dir, peers, control, steps, in_force, begin) {
+    let (mut guard, store) = match open(
+        &inherited.dir,
+        watch,
+        peers,
+        control,
+        steps,
+        in_force,
+        begin,
+    ) {
         Ok(opened) => opened,
         Err(failed) => return Ok(failed),
     };
@@ -117,6 +132,7 @@ fn first_config(control: &mut Control, steps: &mut Steps<Candidate>) -> Option<C
 
 fn open(
     dir: &Path,
+    watch: Watch,
     peers: Connections,
     mut control: Control,
     steps: Steps<Candidate>,
@@ -146,6 +162,7 @@ fn open(
         in_force,
         control,
         steps,
+        watch,
         peers,
         seat: GatewaySeat::default(),
         held: Vec::new(),

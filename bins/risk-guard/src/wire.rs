@@ -5,12 +5,13 @@
 //! to write: whoever queues calls [`Wire::flush`] once for all.
 
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 
 use daemon::lines::Lines;
-use nix::poll::{PollFd, PollFlags};
+use nix::sys::epoll::EpollFlags;
 use protocol::frame::{self, ErrorBody, Head, MAX_LINE, Message};
+
+use crate::watch::{Watch, Who};
 
 /// Bytes that may wait for a reader; a slower one is dropped.
 const MOST_WAITING: usize = 4 * 1024 * 1024;
@@ -25,6 +26,8 @@ pub(crate) struct Wire {
     input: Lines,
     output: Vec<u8>,
     written: usize,
+    /// What the loop is woken for; `None` before it was ever told.
+    wish: Option<EpollFlags>,
 }
 
 /// What a read found.
@@ -45,15 +48,21 @@ impl Wire {
             input: Lines::new(),
             output: Vec::new(),
             written: 0,
+            wish: None,
         })
     }
 
-    /// What the loop is to wait for.
-    pub(crate) fn interest(&self, listens: bool) -> PollFd<'_> {
-        let mut flags = PollFlags::empty();
-        flags.set(PollFlags::POLLIN, listens);
-        flags.set(PollFlags::POLLOUT, !self.is_flushed());
-        PollFd::new(self.stream.as_fd(), flags)
+    /// Has the loop woken by this one: when something can be read, if it `listens`, and when what
+    /// waits can be written. To be said after every [`Wire::flush`].
+    pub(crate) fn wake(&mut self, watch: &Watch, who: Who, listens: bool) -> io::Result<()> {
+        let mut wish = EpollFlags::empty();
+        wish.set(EpollFlags::EPOLLIN, listens);
+        wish.set(EpollFlags::EPOLLOUT, !self.is_flushed());
+        match self.wish.replace(wish) {
+            None => watch.add(who, &self.stream, wish),
+            Some(before) if before != wish => watch.change(who, &self.stream, wish),
+            Some(_) => Ok(()),
+        }
     }
 
     /// Reads once, so that one who talks without end does not keep the others waiting; what is

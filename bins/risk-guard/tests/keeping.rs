@@ -43,6 +43,18 @@ fn a_deleted_snapshot_is_written_again_and_resets_nothing() {
 }
 
 #[test]
+fn it_has_precedence_or_says_that_it_has_none() {
+    let mut guard = Supervisor::started(CONFIG);
+    let stat = fs::read_to_string(format!("/proc/{}/stat", guard.pid())).unwrap();
+    let (_, behind_name) = stat.rsplit_once(')').unwrap();
+    match behind_name.split_whitespace().nth(16).unwrap() {
+        "-5" => {}
+        "0" => drop(guard.await_log("no precedence")),
+        other => panic!("nice {other}"),
+    }
+}
+
+#[test]
 fn a_snapshot_deleted_before_the_start_resets_the_counters_and_keeps_the_halt() {
     let mut guard = Supervisor::started(CONFIG);
     let mut operator = guard.connect();

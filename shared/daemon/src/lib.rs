@@ -29,6 +29,7 @@ pub mod inherited;
 pub mod lines;
 pub mod logging;
 pub mod logline;
+pub mod precedence;
 pub mod sandbox;
 pub mod server;
 pub mod sidecar;

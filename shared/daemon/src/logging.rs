@@ -24,8 +24,11 @@ static LEVEL: AtomicU8 = AtomicU8::new(Level::Info as u8);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 static HELD: AtomicBool = AtomicBool::new(false);
 
-/// How long lines are held at most: a batch a millisecond, however many lines that is.
-const HELD_MOST_MS: u64 = 1;
+/// How often a batch is written by a loop that is busy anyway, however many lines that is.
+const BATCH_MS: u64 = 1;
+
+/// How long lines are held at most, by a loop that would otherwise rest.
+const HELD_MOST_MS: u64 = 5;
 
 /// How much is held at most before it is written at once.
 const HELD_MOST_BYTES: usize = 64 * 1024;
@@ -85,7 +88,7 @@ impl Held {
 
     /// Writes what waits, if the last batch is old enough.
     pub fn tend(&mut self, now: BootMs) {
-        if self.deadline().is_some_and(|due| now >= due) {
+        if self.deadline().is_some() && now >= self.written.after(BATCH_MS) {
             self.written = now;
             release();
         }
