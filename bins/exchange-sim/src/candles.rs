@@ -4,6 +4,7 @@
 //! length since the epoch. Each interval keeps a bounded number of candles.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use money::Decimal;
 
@@ -49,6 +50,8 @@ pub struct Candle {
 pub struct Candles {
     minute_ms: i64,
     series: Vec<VecDeque<Candle>>,
+    /// Candles that begin in this span are not shown.
+    hidden: Option<Range<i64>>,
 }
 
 impl Candles {
@@ -57,6 +60,7 @@ impl Candles {
         Self {
             minute_ms,
             series: INTERVALS.iter().map(|_| VecDeque::new()).collect(),
+            hidden: None,
         }
     }
 
@@ -79,6 +83,11 @@ impl Candles {
         self.merge(start_minute, minutes, bar);
     }
 
+    /// Shows no candle that begins in this span of wall time; `None`: shows them all again.
+    pub fn hide(&mut self, span: Option<Range<i64>>) {
+        self.hidden = span;
+    }
+
     /// Candles of an interval, newest first, that begin within the times given (both included).
     /// `None` for a word that is no interval.
     pub fn newest_first(
@@ -94,6 +103,7 @@ impl Candles {
         let found = newest
             .skip_while(|candle| end_ms.is_some_and(|end| candle.start_ms > end))
             .take_while(|candle| start_ms.is_none_or(|start| candle.start_ms >= start))
+            .filter(|candle| !self.hides(candle))
             .take(limit)
             .copied();
         Some(found.collect())
@@ -104,6 +114,11 @@ impl Candles {
     pub fn length_ms(&self, interval: &str) -> Option<i64> {
         let (_, minutes) = INTERVALS.iter().find(|(word, _)| *word == interval)?;
         Some(minutes * self.minute_ms)
+    }
+
+    fn hides(&self, candle: &Candle) -> bool {
+        let hidden = self.hidden.as_ref();
+        hidden.is_some_and(|span| span.contains(&candle.start_ms))
     }
 
     fn merge(&mut self, minute: i64, span: i64, bar: &Bar) {

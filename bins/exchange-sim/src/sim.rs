@@ -1,5 +1,7 @@
 //! The whole simulated exchange under one roof: venue, prices, faults. Time comes in as a value.
 
+use std::ops::Range;
+
 use money::Decimal;
 
 use crate::candles::Candles;
@@ -109,6 +111,15 @@ impl Sim {
         self.tapes.get(id.0).map(Tape::candles)
     }
 
+    /// Shows no candle of an instrument that begins in this span of wall time; `None`: all again.
+    pub fn hide_candles(&mut self, symbol: &str, span: Option<Range<i64>>) -> Result<(), Refusal> {
+        let id = self.venue.market_id(symbol)?;
+        if let Some(tape) = self.tapes.get_mut(id.0) {
+            tape.candles_mut().hide(span);
+        }
+        Ok(())
+    }
+
     /// Holds the price of an instrument, or lets it go, and acts on it at once.
     pub fn pin(
         &mut self,
@@ -150,6 +161,7 @@ impl Sim {
         self.venue = fresh_venue(&self.options, catalogue(self.options.symbols), wall);
         for tape in &mut self.tapes {
             tape.pin(None, wall.ms());
+            tape.candles_mut().hide(None);
         }
         self.quote_all(wall);
     }

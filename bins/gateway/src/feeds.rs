@@ -8,7 +8,7 @@
 //! What happened while a stream was away was told by nobody: until it has been read over REST the
 //! stream is not relied on, and polls keep their pace.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use config::Streams;
 use exchange::stream::Feed;
@@ -31,6 +31,8 @@ pub const REPAIRS: [Task; 5] = [
 pub struct Feeds {
     account: Account,
     market: bool,
+    /// Since when each is as it is; absent while it has never been up.
+    since: BTreeMap<Feed, BootMs>,
 }
 
 #[derive(Debug, Default)]
@@ -56,14 +58,19 @@ impl Feeds {
             }
             Feed::Market => self.market = true,
         }
+        self.since.insert(feed, now);
     }
 
-    /// A stream is gone. Whether it had been up.
-    pub fn down(&mut self, feed: Feed) -> bool {
-        match feed {
+    /// A stream is gone as of now. Whether it had been up.
+    pub fn down(&mut self, feed: Feed, now: BootMs) -> bool {
+        let was_up = match feed {
             Feed::Account => !matches!(std::mem::take(&mut self.account), Account::Away),
             Feed::Market => std::mem::take(&mut self.market),
+        };
+        if was_up {
+            self.since.insert(feed, now);
         }
+        was_up
     }
 
     /// Something the account's stream told was not taken in: it is to be read again.
@@ -74,8 +81,8 @@ impl Feeds {
         }
     }
 
-    /// A read begun then has succeeded. Whether it was the last that was awaited.
-    pub fn read(&mut self, task: Task, begun: BootMs) -> bool {
+    /// A read begun then has succeeded by now. Whether it was the last that was awaited.
+    pub fn read(&mut self, task: Task, begun: BootMs, now: BootMs) -> bool {
         let Account::Repairing { since, left } = &mut self.account else {
             return false;
         };
@@ -85,8 +92,14 @@ impl Feeds {
         let whole = left.is_empty();
         if whole {
             self.account = Account::Live;
+            self.since.insert(Feed::Account, now);
         }
         whole
+    }
+
+    /// Since when a stream is as it is; `None` while it has never been up.
+    pub fn since(&self, feed: Feed) -> Option<BootMs> {
+        self.since.get(&feed).copied()
     }
 
     /// Which streams can be relied on.
@@ -115,24 +128,36 @@ mod tests {
     #[test]
     fn the_account_is_relied_on_once_everything_was_read_after_it_came_up() {
         let mut feeds = Feeds::default();
-        assert!(!feeds.read(Task::Wallet, BootMs(5)), "nothing is awaited");
+        assert!(
+            !feeds.read(Task::Wallet, BootMs(5), BootMs(6)),
+            "nothing is awaited"
+        );
         feeds.up(Feed::Account, BootMs(10));
         assert_eq!(feeds.state(Feed::Account), FeedState::Repairing);
         for task in REPAIRS {
-            assert!(!feeds.read(task, BootMs(9)), "begun before it came up");
+            assert!(
+                !feeds.read(task, BootMs(9), BootMs(15)),
+                "begun before it came up"
+            );
         }
         assert_eq!(feeds.whole(), Streams::NONE);
         for (n, task) in REPAIRS.into_iter().enumerate() {
-            assert_eq!(feeds.read(task, BootMs(10)), n + 1 == REPAIRS.len());
+            assert_eq!(
+                feeds.read(task, BootMs(10), BootMs(15)),
+                n + 1 == REPAIRS.len()
+            );
         }
         assert!(feeds.whole().account && !feeds.whole().market);
+        assert_eq!(feeds.since(Feed::Account), Some(BootMs(15)));
+        assert_eq!(feeds.since(Feed::Market), None, "it was never up");
         // A message that was not taken in makes it a gap again.
         feeds.missed(BootMs(20));
         assert_eq!(feeds.state(Feed::Account), FeedState::Repairing);
-        assert!(feeds.down(Feed::Account));
-        assert!(!feeds.down(Feed::Account), "told once");
+        assert!(feeds.down(Feed::Account, BootMs(25)));
+        assert!(!feeds.down(Feed::Account, BootMs(25)), "told once");
         feeds.missed(BootMs(30));
         assert_eq!(feeds.state(Feed::Account), FeedState::Away);
+        assert_eq!(feeds.since(Feed::Account), Some(BootMs(25)));
     }
 
     #[test]
@@ -140,6 +165,6 @@ mod tests {
         let mut feeds = Feeds::default();
         feeds.up(Feed::Market, BootMs(1));
         assert!(feeds.whole().market);
-        assert!(feeds.down(Feed::Market) && !feeds.whole().market);
+        assert!(feeds.down(Feed::Market, BootMs(2)) && !feeds.whole().market);
     }
 }

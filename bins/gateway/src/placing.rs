@@ -222,24 +222,36 @@ async fn send_approved(hands: &Hands, permit: Approved, slot: Slot) -> Outcome {
     told(sent.outcome, kept, KEPT_PATIENCE).await
 }
 
-/// What the bot hears. That nothing is at the venue is final only once the guard has it on disk:
-/// a gateway that dies before leaves an order to be looked up, and another word for the same. What
-/// the venue has taken it shows again, whoever dies.
+/// What the bot hears: [`final_word`] once the guard has it on disk.
 async fn told(outcome: Outcome, kept: oneshot::Receiver<()>, patience: Duration) -> Outcome {
-    let nothing_there = match &outcome {
-        Outcome::Rejected { .. } | Outcome::NotSent { .. } => true,
+    let kept = nothing_there(&outcome).is_some() && timeout(patience, kept).await == Ok(Ok(()));
+    if kept { outcome } else { final_word(outcome) }
+}
+
+/// An outcome that the guard has not written down. That nothing is at the venue is not final then:
+/// a gateway that dies leaves an order to be looked up, and another word for the same. What the
+/// venue has taken it shows again, whoever dies.
+fn final_word(outcome: Outcome) -> Outcome {
+    match nothing_there(&outcome) {
+        None => outcome,
+        Some(said) => Outcome::Ambiguous {
+            why: format!(
+                "nothing of it is at the venue ({said}), and the risk-guard has not written that \
+                 down yet: ask again"
+            ),
+        },
+    }
+}
+
+/// Why nothing of an order is at the venue, if that is so.
+fn nothing_there(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Rejected { code, message } => Some(format!("refused: {message} ({code})")),
+        Outcome::NotSent { why } => Some(format!("not sent: {why}")),
         Outcome::Accepted { .. }
         | Outcome::Ambiguous { .. }
         | Outcome::Pending
-        | Outcome::Denied(_) => false,
-    };
-    if !nothing_there || matches!(timeout(patience, kept).await, Ok(Ok(()))) {
-        return outcome;
-    }
-    let why = "nothing of it is at the venue, and the risk-guard has not written that down yet: \
-               ask again";
-    Outcome::Ambiguous {
-        why: why.to_owned(),
+        | Outcome::Denied(_) => None,
     }
 }
 
@@ -323,7 +335,7 @@ async fn exit_alone(hands: &Hands, intent: &Intent, why: &str) -> Result<Placed,
     Ok(Placed {
         intent_id,
         link_id: Some(link_id),
-        outcome,
+        outcome: final_word(outcome),
         repeated: false,
     })
 }

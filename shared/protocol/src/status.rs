@@ -329,9 +329,15 @@ pub struct GatewayStatus {
     /// The account's stream.
     #[serde(default)]
     pub account_stream: FeedState,
+    /// Since when; `None` while it has never been up.
+    #[serde(default)]
+    pub account_stream_since: Option<VenueMs>,
     /// The market's stream.
     #[serde(default)]
     pub market_stream: FeedState,
+    /// Since when; `None` while it has never been up.
+    #[serde(default)]
+    pub market_stream_since: Option<VenueMs>,
 }
 
 /// How one of the venue's streams is.

@@ -211,6 +211,23 @@ impl Sim {
         self.post("/sim/price", &json!({ "symbol": symbol, "price": price }))
     }
 
+    /// Shows no candle of a symbol that began in the last so many milliseconds, nor any that is to
+    /// come; but those of the last `show_ms`, if that is not zero.
+    pub fn hide_candles(
+        &self,
+        symbol: Symbol,
+        hide_ms: u32,
+        show_ms: u32,
+    ) -> Result<(), PlayError> {
+        let body = json!({ "symbol": symbol, "hideMs": hide_ms, "showMs": show_ms });
+        self.post("/sim/candles", &body)
+    }
+
+    /// Shows all candles of a symbol again.
+    pub fn show_candles(&self, symbol: Symbol) -> Result<(), PlayError> {
+        self.post("/sim/candles", &json!({ "symbol": symbol }))
+    }
+
     /// Makes a position from nowhere.
     pub fn position(
         &self,

@@ -9,6 +9,7 @@
 
 mod stage;
 
+use money::Amount;
 use protocol::Tag;
 use protocol::frame::Empty;
 use protocol::gateway::{GatewayReply, GatewayRequest};
@@ -79,6 +80,64 @@ fn under_the_default_caps_streams_carry_the_load() {
     let text = format!("{:?}", refused.outcome);
     assert!(text.contains("SessionTrades"), "{text}");
     assert!(gateway(&mut bot).requests_last_minute <= 60);
+}
+
+/// A stream that stays open and says nothing: the gateway's pings find out, nobody else could.
+#[test]
+fn a_stream_that_has_gone_silent_is_given_up_and_what_it_hid_is_counted_once() {
+    let stage = Stage::ready(PROFILE);
+    let mut bot = stage.bot();
+    await_live(&mut bot);
+    let (_, screen) = stage.perpsctl(&["status"]);
+    let line = |screen: &str| {
+        let found = screen.lines().find(|line| line.starts_with("streams"));
+        found.expect("a line on the streams").to_owned()
+    };
+    let told = line(&screen);
+    assert!(told.contains("account live since"), "{told}");
+    assert!(told.contains("market live since"), "{told}");
+    stage.sim.mute_streams(Some("/private")).unwrap();
+    assert!(accepted(&bot.buy(sol(), qty("2")).unwrap()));
+    // The ping goes out within 20 s, and 10 s later it has not been answered.
+    let log = stage.harness.dir().join("logs/gateway.log");
+    until(60, "the silent stream to be given up", || {
+        let text = std::fs::read_to_string(&log).map_err(|e| e.to_string())?;
+        if text.contains("account stream: no pong; polls carry the load") {
+            Ok(())
+        } else {
+            Err(text)
+        }
+    })
+    .unwrap();
+    await_live(&mut bot);
+    // Another one is made, and it tells of what happens from here on.
+    assert!(accepted(&bot.close(sol(), qty("1")).unwrap()));
+    bot.await_size(sol(), qty("1")).unwrap();
+    let ledger = stage.sim.ledger().unwrap();
+    assert_eq!(ledger.executions.len(), 2);
+    let fees = ledger.executions.iter().map(|row| row["fee"].as_str());
+    let fees = fees.map(|fee| Amount::parse(fee.unwrap()).unwrap());
+    let fees = fees.fold(Amount::ZERO, |sum, fee| sum.plus(fee).unwrap());
+    until(40, "each execution to be counted once", || {
+        let risk = stage.harness.risk().map_err(|e| e.to_string())?;
+        let size = risk.positions.first().map(|held| held.size);
+        let paid = risk.account.fees_today;
+        match (size, risk.session.trades) {
+            (Some(one), 1) if one == qty("1") && paid == fees => Ok(()),
+            other => Err(format!("{other:?}, fees {paid} of {fees}")),
+        }
+    })
+    .unwrap();
+    let risk = stage.harness.risk().unwrap();
+    assert!(risk.trips.is_empty(), "{:?}", risk.trips);
+    // One that is away is said to be, on the screen too.
+    stage.sim.drop_streams(Some("/linear"), 20_000).unwrap();
+    until(20, "the screen to tell", || {
+        let told = line(&stage.perpsctl(&["status"]).1);
+        let away = told.contains("market down since") && told.contains("polls carry the load");
+        if away { Ok(()) } else { Err(told) }
+    })
+    .unwrap();
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/sim/health", get(health))
         .route("/sim/ledger", get(read_ledger))
         .route("/sim/price", post(price))
+        .route("/sim/candles", post(candles))
         .route("/sim/position", post(position))
         .route("/sim/funding", post(funding))
         .route("/sim/adl", post(adl))
@@ -41,6 +42,15 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 struct PriceRequest {
     symbol: String,
     price: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct CandlesRequest {
+    symbol: String,
+    hide_ms: Option<u32>,
+    #[serde(default)]
+    show_ms: u32,
 }
 
 #[derive(Deserialize)]
@@ -110,6 +120,21 @@ async fn price(State(app): State<Arc<App>>, body: Bytes) -> Response<Body> {
             .transpose()?;
         let pinned = price.map(Price::get);
         app.shared().sim.pin(&request.symbol, pinned, clock::wall())
+    }))
+}
+
+async fn candles(State(app): State<Arc<App>>, body: Bytes) -> Response<Body> {
+    answer(parse(&body).and_then(|request: CandlesRequest| {
+        let now = clock::wall().ms();
+        let span = request.hide_ms.map(|hide| {
+            // With nothing shown, none that is yet to come is shown either.
+            let until = match request.show_ms {
+                0 => i64::MAX,
+                show => now - i64::from(show),
+            };
+            now - i64::from(hide)..until
+        });
+        app.shared().sim.hide_candles(&request.symbol, span)
     }))
 }
 

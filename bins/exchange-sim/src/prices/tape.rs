@@ -139,6 +139,11 @@ impl Tape {
         &self.candles
     }
 
+    /// Its candles, to be hidden or shown.
+    pub const fn candles_mut(&mut self) -> &mut Candles {
+        &mut self.candles
+    }
+
     /// Holds the price, or lets it go again. A made-up path goes on from the held price; a replay
     /// goes on where it would have been.
     pub fn pin(&mut self, price: Option<Decimal>, now_ms: i64) {

@@ -151,6 +151,7 @@ impl Gateway {
         let (requests, slept, banned) = self.hands.venue.load();
         let begun: Begun = self.hands.venue.begun();
         let until = |boot: BootMs| -> VenueMs { begun.venue.after(boot.since(begun.boot)) };
+        let ago = |boot: BootMs| begun.venue.before(begun.boot.since(boot));
         GatewayStatus {
             schema_version: SCHEMA_VERSION,
             base_url: self
@@ -169,7 +170,9 @@ impl Gateway {
             last_error: self.health.last_error.clone(),
             bots: self.listeners.count(),
             account_stream: self.feeds.state(Feed::Account),
+            account_stream_since: self.feeds.since(Feed::Account).map(ago),
             market_stream: self.feeds.state(Feed::Market),
+            market_stream_since: self.feeds.since(Feed::Market).map(ago),
         }
     }
 }

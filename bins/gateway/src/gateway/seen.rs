@@ -142,7 +142,7 @@ impl Gateway {
         match result {
             Ok(()) => {
                 self.plan.done(task, begun.boot);
-                if self.feeds.read(task, begun.boot) {
+                if self.feeds.read(task, begun.boot, boot_now()) {
                     tracing::info!("account stream: whole; polls are the safety net");
                 }
                 match task {

@@ -52,7 +52,7 @@ impl Gateway {
     }
 
     fn stream_down(&mut self, feed: Feed, why: &str) {
-        let was_up = self.feeds.down(feed);
+        let was_up = self.feeds.down(feed, boot_now());
         let said = self.stream_troubles.insert(feed, why.to_owned());
         if was_up || said.as_deref() != Some(why) {
             tracing::warn!("{} stream: {why}; polls carry the load", feed.word());

@@ -3,7 +3,8 @@
 
 use money::Decimal;
 use protocol::status::{
-    BookPosition, ChildState, ChildStatus, RiskStatus, SupervisorStatus, TradingState,
+    BookPosition, ChildState, ChildStatus, FeedState, GatewayStatus, RiskStatus, SupervisorStatus,
+    TradingState,
 };
 use protocol::{Process, VenueMs};
 
@@ -192,6 +193,7 @@ fn venue_line(picture: &Picture, lines: &mut Vec<String>) {
             ", NO LEASE from the guard"
         },
     ));
+    lines.push(streams_line(gateway));
     if let Some(until) = gateway.banned_until {
         lines.push(format!(
             "{RED}          banned by the venue until {}{PLAIN}",
@@ -201,6 +203,26 @@ fn venue_line(picture: &Picture, lines: &mut Vec<String>) {
     if let Some(error) = &gateway.last_error {
         lines.push(format!("{YELLOW}          last error: {error}{PLAIN}"));
     }
+}
+
+/// `streams   account live since 12:03:11 UTC, market down: polls carry the load`.
+fn streams_line(gateway: &GatewayStatus) -> String {
+    let one = |name: &str, state: FeedState, since: Option<VenueMs>| {
+        let (colour, word, then) = match state {
+            FeedState::Live => (GREEN, "live", ""),
+            FeedState::Repairing => (YELLOW, "connecting", ": what was missed is read"),
+            FeedState::Away => (YELLOW, "down", ": polls carry the load"),
+        };
+        let since = since.map_or_else(String::new, |at| format!(" since {}", clock(at)));
+        format!("{name} {colour}{word}{PLAIN}{since}{then}")
+    };
+    let account = one(
+        "account",
+        gateway.account_stream,
+        gateway.account_stream_since,
+    );
+    let market = one("market", gateway.market_stream, gateway.market_stream_since);
+    format!("streams   {account}, {market}")
 }
 
 fn config_line(supervisor: &SupervisorStatus, lines: &mut Vec<String>) {
