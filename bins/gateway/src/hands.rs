@@ -1,5 +1,6 @@
 //! What a task of the gateway may reach: the venue, the way out, the guard, the owner.
 
+use protocol::VenueMs;
 use protocol::guard::Observation;
 
 use crate::event::{Event, Teller};
@@ -18,6 +19,8 @@ pub struct Hands {
     pub guard: Guard,
     /// The owner.
     pub owner: Teller,
+    /// When this gateway began, by the wall clock that bots name their intents by.
+    pub began: VenueMs,
 }
 
 impl Hands {

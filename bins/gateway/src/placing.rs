@@ -34,6 +34,54 @@ use crate::venue::{Fault, odd};
 /// How long a refusal waits for the guard's disk before the bot hears that it is not final.
 const KEPT_PATIENCE: Duration = Duration::from_secs(2);
 
+/// An exit that an earlier gateway sent under an id of its own, because it had never met the guard,
+/// and died before it could tell: the guard would give it another id, and the venue take it twice.
+/// Only an intent from before this life can have been; a venue that cannot be asked holds up no exit.
+async fn sent_before(hands: &Hands, intent: &Intent) -> Option<Placed> {
+    if !intent.reduce_only || intent.at >= hands.began {
+        return None;
+    }
+    let link_id = OrderLinkId::of_gateway(intent.intent_id.as_str()).ok()?;
+    let found = hands.venue.order(intent.symbol, link_id).await.ok()??;
+    let outcome = Outcome::Accepted {
+        order_id: found.order_id,
+    };
+    tracing::warn!(
+        "the exit {} went from an earlier gateway, without the risk-guard",
+        intent.intent_id
+    );
+    tell_exit(hands, intent, link_id, &outcome, Some(found.created));
+    Some(Placed {
+        intent_id: intent.intent_id,
+        link_id: Some(link_id),
+        outcome,
+        repeated: true,
+    })
+}
+
+/// The guard hears of an exit that went without it, and the owner remembers it until then.
+fn tell_exit(
+    hands: &Hands,
+    intent: &Intent,
+    link_id: OrderLinkId,
+    outcome: &Outcome,
+    signed_at: Option<VenueMs>,
+) {
+    let owner = &hands.owner;
+    owner.tell(Event::ExitAlone(intent.intent_id, link_id, outcome.clone()));
+    if matches!(
+        outcome,
+        Outcome::Accepted { .. } | Outcome::Ambiguous { .. }
+    ) {
+        hands.guard.exit_alone(ExitReport {
+            intent: intent.clone(),
+            link_id,
+            outcome: outcome.clone(),
+            signed_at,
+        });
+    }
+}
+
 /// What is known of the order's instrument when it comes in.
 #[derive(Debug)]
 pub struct Market {
@@ -51,6 +99,9 @@ pub async fn place(hands: &Hands, intent: Intent, market: Market) -> Result<Plac
         Ok(intent) => intent,
         Err(denial) => return Ok(refused_here(intent_id, denial)),
     };
+    if let Some(placed) = sent_before(hands, &intent).await {
+        return Ok(placed);
+    }
     let slot = hands.sender.slot(!intent.reduce_only).await?;
     let verdict = hands.guard.authorize(intent.clone()).await;
     match verdict {
@@ -222,16 +273,16 @@ async fn send_approved(hands: &Hands, permit: Approved, slot: Slot) -> Outcome {
     told(sent.outcome, kept, KEPT_PATIENCE).await
 }
 
-/// What the bot hears: [`final_word`] once the guard has it on disk.
+/// What the bot hears: the outcome if the guard has it on disk in time, else [`not_final`].
 async fn told(outcome: Outcome, kept: oneshot::Receiver<()>, patience: Duration) -> Outcome {
     let kept = nothing_there(&outcome).is_some() && timeout(patience, kept).await == Ok(Ok(()));
-    if kept { outcome } else { final_word(outcome) }
+    if kept { outcome } else { not_final(outcome) }
 }
 
 /// An outcome that the guard has not written down. That nothing is at the venue is not final then:
 /// a gateway that dies leaves an order to be looked up, and another word for the same. What the
 /// venue has taken it shows again, whoever dies.
-fn final_word(outcome: Outcome) -> Outcome {
+fn not_final(outcome: Outcome) -> Outcome {
     match nothing_there(&outcome) {
         None => outcome,
         Some(said) => Outcome::Ambiguous {
@@ -318,24 +369,11 @@ async fn exit_alone(hands: &Hands, intent: &Intent, why: &str) -> Result<Placed,
     tracing::warn!("{why}; the exit {intent_id} goes without it, from a fresh read");
     let link_id = permit.order().link_id;
     let (outcome, signed_at) = send_reducing(hands, permit, Some(intent_id)).await;
-    hands
-        .owner
-        .tell(Event::ExitAlone(intent_id, link_id, outcome.clone()));
-    if matches!(
-        outcome,
-        Outcome::Accepted { .. } | Outcome::Ambiguous { .. }
-    ) {
-        hands.guard.exit_alone(ExitReport {
-            intent: intent.clone(),
-            link_id,
-            outcome: outcome.clone(),
-            signed_at,
-        });
-    }
+    tell_exit(hands, intent, link_id, &outcome, signed_at);
     Ok(Placed {
         intent_id,
         link_id: Some(link_id),
-        outcome: final_word(outcome),
+        outcome: not_final(outcome),
         repeated: false,
     })
 }

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use config::VenueName;
 use daemon::alerting::Alerting;
 use daemon::child::{Child, Step};
-use daemon::clock::boot_now;
+use daemon::clock::{boot_now, wall_now};
 use daemon::deployment::Deployment;
 use daemon::inherited::Inherited;
 use daemon::logging;
@@ -104,6 +104,7 @@ fn connect(
         sender,
         guard,
         owner,
+        began: wall_now(),
     };
     let gateway = Gateway::new(hands, settings, generation, alerting);
     Ok((

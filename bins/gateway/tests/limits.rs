@@ -13,7 +13,7 @@ mod player;
 use player::{Bot, House, Sim, Spec, intent, link};
 use protocol::frame::Empty;
 use protocol::gateway::{Cancel, GatewayReply, GatewayRequest};
-use protocol::guard::Observation;
+use protocol::guard::{GuardRequest, Observation};
 use protocol::status::{GatewayStatus, TradingState};
 use protocol::{Generation, Outcome};
 use serde_json::json;
@@ -108,6 +108,25 @@ fn under_a_freeze_nothing_leaves_not_even_a_cancel() {
     assert!(house.stop().success());
     assert_eq!(sim.orders("pg-test-1")[0]["status"], "New");
     assert!(sim.orders(link(2).as_str()).is_empty());
+}
+
+/// The word may be spoken while its lease is still on its way: a stop asks before it cancels.
+#[test]
+fn a_freeze_that_comes_with_the_stop_counts() {
+    let Some(sim) = Sim::start() else { return };
+    let mut house = House::ready(&Spec::at(&sim.url));
+    let mut guard = house.synced_guard();
+    let mut bot = Bot::connect(&house.socket());
+    bot.place(intent("i-1", BID), || guard.approve(1));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            guard.asked(|_, request| matches!(request, GuardRequest::Status(_)).then_some(()));
+            guard.state(60_000, TradingState::Frozen);
+        });
+        assert!(house.stop().success());
+    });
+    assert_eq!(sim.orders("pg-test-1")[0]["status"], "New");
+    house.logged("frozen: resting orders are left as they are");
 }
 
 #[test]

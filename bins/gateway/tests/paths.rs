@@ -244,6 +244,14 @@ fn without_the_guard_openers_go_stops_stay_and_exits_still_leave() {
     );
     let exit = r#""side":"sell","order_type":"market","qty":"9","reduce_only":true"#;
     let leave = intent("i-4", exit);
+    // Nobody writes a refusal down meanwhile, so it is not final: asked again, it goes.
+    let fault = json!({"kind": "ret_code", "code": 110_007, "path": "/order/create", "count": 1});
+    sim.post("/sim/fault", &fault);
+    let (refused, ()) = bot.place(leave.clone(), || ());
+    assert!(
+        matches!(&refused.outcome, Outcome::Ambiguous { why } if why.contains("(110007)")),
+        "{refused:?}"
+    );
     let (placed, ()) = bot.place(leave.clone(), || ());
     assert!(
         matches!(placed.outcome, Outcome::Accepted { .. }),
@@ -268,6 +276,49 @@ fn without_the_guard_openers_go_stops_stay_and_exits_still_leave() {
         (leave.intent_id, placed.outcome)
     );
     assert!(told.signed_at.is_some());
+}
+
+#[test]
+fn an_exit_of_a_gateway_that_never_met_the_guard_is_not_sent_twice() {
+    let Some(sim) = Sim::start() else { return };
+    let held = json!({"symbol": "SOLUSDT", "side": "Buy", "size": "2", "avgPrice": "150"});
+    sim.post("/sim/position", &held);
+    let exit = r#""side":"sell","order_type":"market","qty":"1","reduce_only":true"#;
+    let leave = intent("i-1", exit);
+    let mut first = House::ready(&Spec::at(&sim.url));
+    let mut bot = Bot::connect(&first.socket());
+    let placed = until("the exit to go", || {
+        match bot.ask(&GatewayRequest::Place(leave.clone())) {
+            GatewayReply::Placed(placed) => {
+                matches!(placed.outcome, Outcome::Accepted { .. }).then_some(placed)
+            }
+            _ => None,
+        }
+    });
+    // It dies before it could tell anybody.
+    first.gateway.kill().unwrap();
+    assert!(!first.ended().success());
+    let second = House::ready(&Spec::at(&sim.url));
+    let mut guard = second.synced_guard();
+    let mut bot = Bot::connect(&second.socket());
+    let (again, told) = bot.place(leave.clone(), || {
+        guard.asked(|_, request| match request {
+            GuardRequest::ExitAlone(exit) => Some(exit.clone()),
+            GuardRequest::Authorize(intent) => panic!("sent again: {intent:?}"),
+            _ => None,
+        })
+    });
+    assert!(
+        again.repeated && again.outcome == placed.outcome,
+        "{again:?}"
+    );
+    assert_eq!(
+        (told.link_id, told.outcome),
+        (again.link_id.unwrap(), again.outcome)
+    );
+    let orders = sim.ledger()["orders"].as_array().unwrap().clone();
+    let exits = orders.iter().filter(|o| o["reduceOnly"] == true);
+    assert_eq!(exits.count(), 1, "{orders:?}");
 }
 
 #[test]

@@ -52,8 +52,10 @@ const SOON_MS: u64 = 60;
 const WALK_AGAIN_MS: u64 = 1000;
 /// Its longest.
 const WALK_AGAIN_MOST_MS: u64 = 15_000;
-/// How long the last cancels may take at a stop.
-const LAST_CANCELS: Duration = Duration::from_millis(1800);
+/// How long the guard may take to say, at a stop, whether everything is frozen.
+const LAST_WORD: Duration = Duration::from_millis(200);
+/// How long the last cancels may take after that.
+const LAST_CANCELS: Duration = Duration::from_millis(1600);
 /// How long the account's reads wait for the guard to connect at the start.
 const FIRST_WORD_MS: u64 = 3000;
 /// How often slow watches are looked at.
@@ -406,7 +408,7 @@ impl Gateway {
         if let Some(task) = self.walk.take().and_then(|walk| walk.task) {
             task.abort();
         }
-        if self.hands.guard.leave().frozen() {
+        if self.frozen_at_last().await {
             tracing::warn!("frozen: resting orders are left as they are");
             return;
         }
@@ -425,6 +427,19 @@ impl Gateway {
             Ok(Err(why)) => tracing::warn!("stopping: {why}"),
             Err(_) => tracing::warn!("stopping: opening orders may still rest; time is up"),
         }
+    }
+}
+
+impl Gateway {
+    /// Whether the operator has frozen everything. The word may be said and its lease still on the
+    /// way; whatever the guard said before its answer has arrived by then.
+    async fn frozen_at_last(&self) -> bool {
+        let guard = &self.hands.guard;
+        let asked = timeout(LAST_WORD, guard.status()).await;
+        let said = asked.is_ok_and(|answer| {
+            answer.is_ok_and(|status| status.state == protocol::status::TradingState::Frozen)
+        });
+        said || guard.leave().frozen()
     }
 }
 
