@@ -40,13 +40,16 @@ struct Loop {
     forwarder: Forwarder,
     progress: u64,
     heartbeat_due: BootMs,
-    ready: bool,
     ends_by: Option<BootMs>,
 }
 
 /// Runs until the supervisor says stop or is gone.
 pub(crate) async fn run(inherited: Inherited) -> anyhow::Result<ExitCode> {
     let mut child = Child::over(inherited.control).context("cannot use the control channel")?;
+    // Until then the spool and the socket may be another's.
+    let Step::Apply(generation, ()) = child.next(check).await else {
+        return Ok(ExitCode::SUCCESS);
+    };
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(LogSink)];
     let names: Vec<&'static str> = sinks.iter().map(|sink| sink.name()).collect();
     let dir = Deployment::at(&inherited.dir).alerts_dir();
@@ -74,6 +77,8 @@ pub(crate) async fn run(inherited: Inherited) -> anyhow::Result<ExitCode> {
     let (says, said) = mpsc::channel(names.len().max(1));
     let started = |(place, sink)| Worker::start(place, sink, says.clone());
     let workers = sinks.into_iter().enumerate().map(started).collect();
+    child.report(&Report::Applied(generation));
+    child.report(&Report::Ready(Empty {}));
     let mut turning = Loop {
         child,
         asks,
@@ -82,7 +87,6 @@ pub(crate) async fn run(inherited: Inherited) -> anyhow::Result<ExitCode> {
         forwarder,
         progress: 0,
         heartbeat_due: BootMs(0),
-        ready: false,
         ends_by: None,
     };
     Box::pin(turning.turn_until_stopped()).await;
@@ -141,12 +145,7 @@ impl Loop {
 
     fn on(&mut self, step: &Step<()>) {
         match step {
-            Step::Apply(generation, ()) => {
-                self.child.report(&Report::Applied(*generation));
-                if !std::mem::replace(&mut self.ready, true) {
-                    self.child.report(&Report::Ready(Empty {}));
-                }
-            }
+            Step::Apply(generation, ()) => self.child.report(&Report::Applied(*generation)),
             Step::Stop => self.ends_by = Some(clock::boot_now().after(LAST_WORDS_MS)),
         }
     }

@@ -60,8 +60,16 @@ pub(crate) struct Candidate {
     pub(crate) written_in: PathBuf,
 }
 
-/// Reads and checks a generation; `in_force` is the one that it would replace.
-pub(crate) fn check(prepare: &Prepare, in_force: Option<&Candidate>) -> Result<Candidate, Refusal> {
+/// What a guard's state belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    mode: Mode,
+    state_file: String,
+    account: String,
+}
+
+/// Reads and checks a generation; `before` is what this process has begun with.
+pub(crate) fn check(prepare: &Prepare, before: Option<&Identity>) -> Result<Candidate, Refusal> {
     let path = Path::new(&prepare.path);
     let bytes = std::fs::read(path).map_err(|source| Refusal::Unreadable {
         generation: prepare.generation,
@@ -77,8 +85,8 @@ pub(crate) fn check(prepare: &Prepare, in_force: Option<&Candidate>) -> Result<C
         config,
         written_in: path.parent().unwrap_or(path).to_owned(),
     };
-    if let Some(before) = in_force {
-        same_identity(before, &candidate)?;
+    if let Some(before) = before {
+        same_identity(before, &candidate.identity())?;
     }
     Ok(candidate)
 }
@@ -89,27 +97,31 @@ impl Candidate {
         dir.join(&self.config.perps.state_file)
     }
 
+    /// What its state belongs to.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity {
+            mode: self.mode,
+            state_file: self.config.perps.state_file.clone(),
+            account: self.account().to_owned(),
+        }
+    }
+
     /// Whose state it is. The guard never sees a key, so this is the venue's name.
     pub(crate) fn account(&self) -> &str {
         self.config.exchange.name.word()
     }
 }
 
-fn same_identity(before: &Candidate, after: &Candidate) -> Result<(), Refusal> {
-    let keys = [
-        ("--mode", before.mode.to_string(), after.mode.to_string()),
-        (
-            "perps.stateFile",
-            before.config.perps.state_file.clone(),
-            after.config.perps.state_file.clone(),
-        ),
-        (
-            "exchange.name",
-            before.account().to_owned(),
-            after.account().to_owned(),
-        ),
-    ];
-    for (key, from, to) in keys {
+fn same_identity(before: &Identity, after: &Identity) -> Result<(), Refusal> {
+    let words = |of: &Identity| {
+        [
+            of.mode.to_string(),
+            of.state_file.clone(),
+            of.account.clone(),
+        ]
+    };
+    let keys = ["--mode", "perps.stateFile", "exchange.name"];
+    for ((key, from), to) in keys.into_iter().zip(words(before)).zip(words(after)) {
         if from != to {
             return Err(Refusal::Identity { key, from, to });
         }
@@ -159,7 +171,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let before = check(&prepare(&dir, 1, "perps:\n  useTestnet: true\n"), None).unwrap();
         let other = "perps:\n  useTestnet: true\n  stateFile: data/other.json\n";
-        let refused = check(&prepare(&dir, 2, other), Some(&before))
+        let refused = check(&prepare(&dir, 2, other), Some(&before.identity()))
             .unwrap_err()
             .to_string();
         assert!(
@@ -167,7 +179,7 @@ mod tests {
             "{refused}"
         );
         let tighter = "perps:\n  useTestnet: true\n  sessionMaxTrades: 1\n";
-        assert!(check(&prepare(&dir, 2, tighter), Some(&before)).is_ok());
+        assert!(check(&prepare(&dir, 2, tighter), Some(&before.identity())).is_ok());
     }
 
     #[test]

@@ -152,9 +152,9 @@ impl Guard {
             return std::ops::ControlFlow::Break(());
         };
         for order in orders {
-            let in_force = &self.in_force;
+            let in_force = self.in_force.identity();
             let check = |prepare: &_| {
-                config::check(prepare, Some(in_force)).map_err(|error| error.to_string())
+                config::check(prepare, Some(&in_force)).map_err(|error| error.to_string())
             };
             let (answer, step) = self.steps.on(order, check);
             if let Some(answer) = answer {

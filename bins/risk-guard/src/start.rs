@@ -1,13 +1,15 @@
 //! From birth to ready: the first config, the state, the start input.
 //!
 //! ```text
-//!  inherited ──▶ first prepare + commit ──▶ state opened, replayed ──▶ start input, durable ──▶ ready
+//!  inherited ──▶ prepare ──▶ locked up ──▶ commit ──▶ state opened, replayed ──▶ start input, durable ──▶ ready
 //! ```
-//! The guard serves nobody before it is ready; clients queue at its socket. What this room does
+//! Between prepare and commit another guard may still own the state: nothing of it is touched. The
+//! guard serves nobody before it is ready; clients queue at its socket. What this room does
 //! not do: judge what the state says.
 
 use std::os::fd::AsFd as _;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -25,7 +27,7 @@ use protocol::frame::Empty;
 use risk::{Input, InputKind, Start, StoreCondition};
 
 use crate::alerts_out::AlertsOut;
-use crate::config::{self, Candidate};
+use crate::config::{self, Candidate, Identity};
 use crate::connections::Connections;
 use crate::gateway_seat::GatewaySeat;
 use crate::guard::{Answer, Guard};
@@ -44,13 +46,16 @@ pub(crate) fn live(inherited: Inherited, new_session: bool) -> anyhow::Result<Ex
     let peers = Connections::new(listener, &watch).context("cannot serve run/guard.sock")?;
     let mut control = Control::over(inherited.control).context("cannot use the control channel")?;
     let mut steps = Steps::default();
-    let Some(in_force) = first_config(&mut control, &mut steps) else {
+    let Some((in_force, room)) = first_config(&inherited.dir, &mut control, &mut steps) else {
         return Ok(ExitCode::SUCCESS);
     };
     let watched = watch.add(Who::Control, &control, EpollFlags::EPOLLIN);
     watched.context("cannot use the control channel")?;
-    precedence::ask();
-    lock_up(&inherited.dir, &in_force);
+    if room.was_replaced() {
+        let why = "the state's directory was replaced while this guard waited; it starts anew";
+        control.report(&Report::Failing(why.to_owned()));
+        return Ok(ExitCode::from(EXIT_FAILURE));
+    }
     let (wall, boot) = (clock::wall_now(), clock::boot_now());
     let begin = VenueTime::start(wall, boot, clock::boot_id(), None).stamp(boot);
     let (mut guard, store) = match open(
@@ -90,39 +95,75 @@ pub(crate) fn live(inherited: Inherited, new_session: bool) -> anyhow::Result<Ex
     Ok(run::run(guard))
 }
 
-/// From here on it can write its state and nothing else. Only now is it known where that is, and
-/// nothing has been read but the config.
-fn lock_up(dir: &Path, in_force: &Candidate) {
-    let state = in_force.state_file(dir);
-    let state_dir = state.parent().unwrap_or(dir);
-    sandbox::enter(&Rules::of_guard(state_dir, &in_force.written_in)).tell();
-    let real = |path: &Path| path.canonicalize().ok();
-    let (state_dir, configs) = (real(state_dir), real(&in_force.written_in));
-    if let (Some(state_dir), Some(configs)) = (state_dir, configs)
-        && configs.starts_with(&state_dir)
-    {
-        tracing::warn!(
-            "not locked up as far as it could be: perps.stateFile stands in {}, among what others \
-             own; give it a directory of its own, such as data/",
-            state_dir.display()
-        );
+/// What this process is locked up with: a config of another state needs another process.
+struct Room {
+    identity: Identity,
+    state_dir: PathBuf,
+    /// Device and number of the directory: what is granted is this one, not its name.
+    granted: Option<(u64, u64)>,
+}
+
+impl Room {
+    /// From here on it can write its state and nothing else. Only now is it known where that is,
+    /// and nothing has been read but the config.
+    fn enter(dir: &Path, candidate: &Candidate) -> Self {
+        let state = candidate.state_file(dir);
+        let state_dir = state.parent().unwrap_or(dir).to_owned();
+        let granted = number_of(&state_dir);
+        precedence::ask();
+        sandbox::enter(&Rules::of_guard(&state_dir, &candidate.written_in)).tell();
+        let real = |path: &Path| path.canonicalize().ok();
+        if let (Some(state_dir), Some(configs)) = (real(&state_dir), real(&candidate.written_in))
+            && configs.starts_with(&state_dir)
+        {
+            tracing::warn!(
+                "not locked up as far as it could be: perps.stateFile stands in {}, among what \
+                 others own; give it a directory of its own, such as data/",
+                state_dir.display()
+            );
+        }
+        Self {
+            identity: candidate.identity(),
+            state_dir,
+            granted,
+        }
+    }
+
+    fn was_replaced(&self) -> bool {
+        self.granted != number_of(&self.state_dir)
     }
 }
 
+fn number_of(dir: &Path) -> Option<(u64, u64)> {
+    let found = std::fs::metadata(dir).ok()?;
+    Some((found.dev(), found.ino()))
+}
+
 /// Waits for the first generation; `None` if the supervisor says stop or is gone before.
-fn first_config(control: &mut Control, steps: &mut Steps<Candidate>) -> Option<Candidate> {
+fn first_config(
+    dir: &Path,
+    control: &mut Control,
+    steps: &mut Steps<Candidate>,
+) -> Option<(Candidate, Room)> {
+    let mut room: Option<Room> = None;
     loop {
         let mut fds = [PollFd::new(control.as_fd(), PollFlags::POLLIN)];
         // Interrupted or not: the next read shows what there is.
         poll(&mut fds, PollTimeout::NONE).ok();
         for order in control.orders()? {
-            let check = |prepare: &_| config::check(prepare, None).map_err(|e| e.to_string());
+            let check = |prepare: &_| {
+                let checked = config::check(prepare, room.as_ref().map(|room| &room.identity));
+                let candidate = checked.map_err(|error| error.to_string())?;
+                room.get_or_insert_with(|| Room::enter(dir, &candidate));
+                Ok(candidate)
+            };
             let (answer, step) = steps.on(order, check);
             if let Some(answer) = answer {
                 control.report(&answer);
             }
             match step {
-                Some(Step::Apply(_, candidate)) => return Some(candidate),
+                // Nothing is applied that was not prepared, so there is a room.
+                Some(Step::Apply(_, candidate)) => return Some(candidate).zip(room),
                 Some(Step::Stop) => return None,
                 None => {}
             }

@@ -1,4 +1,4 @@
-//! One child as the supervisor holds it: its life, its channel, what it last said.
+//! One child as the supervisor holds it: its life, its channel, its spare, what it last said.
 
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use config::SupervisorSettings;
 use daemon::lines::Lines;
-use protocol::control::{Order, Report, Standing};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use protocol::control::{Order, Prepare, Report, Standing};
 use protocol::frame::{self, Envelope, Head};
 use protocol::status::{ChildState, ChildStatus};
 use protocol::{BootMs, Generation, Process};
@@ -14,15 +16,93 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::lifecycle::{Event, Exit, Lifecycle};
-use crate::spawn::Spawned;
+use crate::spare::Spare;
+use crate::spawn::{Program, Spawned};
 
-/// What a child, or its end, has to say. `life` tells one process of a child from the next.
+/// What a child, its start, or its end, has to say. The number tells one process of a child from
+/// the next.
 #[derive(Debug)]
 pub(crate) enum News {
+    /// It has been started, or could not be.
+    Spawned(Process, u64, Box<io::Result<Spawned>>),
     /// On the control channel.
     Report(Process, u64, Report),
     /// It has ended.
     Exited(Process, u64, Exit),
+}
+
+/// One process of a child, and the way to it.
+#[derive(Debug)]
+pub(crate) struct Life {
+    pub(crate) number: u64,
+    pub(crate) pid: u32,
+    /// What it runs.
+    pub(crate) program: Program,
+    /// The generation that it was last asked to prepare.
+    pub(crate) asked: Generation,
+    /// Absent for the bot, which speaks no control protocol.
+    orders: Option<mpsc::UnboundedSender<Vec<u8>>>,
+}
+
+impl Life {
+    /// Takes over a started process; its reports and its end come as news.
+    pub(crate) fn of(
+        process: Process,
+        number: u64,
+        spawned: Spawned,
+        news: &mpsc::Sender<News>,
+    ) -> io::Result<Self> {
+        let (closes, closed) = oneshot::channel();
+        let ended = await_exit(process, number, spawned.exit, closed, news.clone());
+        tokio::spawn(ended);
+        let mut orders = None;
+        if let Some(control) = spawned.control {
+            let (sender, outgoing) = mpsc::unbounded_channel();
+            orders = Some(sender);
+            talk(process, number, control, outgoing, closes, news.clone())?;
+        }
+        Ok(Self {
+            number,
+            pid: spawned.pid,
+            program: spawned.program,
+            asked: spawned.asked,
+            orders,
+        })
+    }
+
+    /// Asks it to prepare a generation.
+    pub(crate) fn prepare(&mut self, prepare: Prepare) {
+        self.asked = prepare.generation;
+        self.send(&Order::Prepare(prepare));
+    }
+
+    /// Sends an order, if there is anybody to hear it.
+    pub(crate) fn send(&self, order: &Order) {
+        // A process that is gone shows as its end.
+        if let (Some(orders), Some(bytes)) = (&self.orders, written(order)) {
+            drop(orders.send(bytes));
+        }
+    }
+
+    /// Sends a signal to its process group.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Ok(group) = i32::try_from(self.pid) {
+            // It may have ended by itself just now.
+            killpg(Pid::from_raw(group), signal).ok();
+        }
+    }
+}
+
+/// An order as it goes over the channel.
+pub(crate) fn written(order: &Order) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match frame::write(Head::push(), order, &mut bytes) {
+        Ok(()) => Some(bytes),
+        Err(error) => {
+            tracing::error!("control channel: {error}");
+            None
+        }
+    }
 }
 
 /// One child.
@@ -31,7 +111,10 @@ pub(crate) struct Child {
     pub(crate) process: Process,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) listener: Option<UnixListener>,
-    pub(crate) pid: Option<u32>,
+    /// The process that it is now.
+    pub(crate) life: Option<Life>,
+    /// The process that it will be next.
+    pub(crate) spare: Spare<Life>,
     pub(crate) generation: Option<Generation>,
     pub(crate) waiting_for: String,
     /// It has said that it has had everything it needs.
@@ -42,8 +125,7 @@ pub(crate) struct Child {
     pub(crate) failing: Option<String>,
     /// The generation that it is asked to follow by itself, since a reload went by while it started.
     pub(crate) catching_up: Option<Generation>,
-    life: u64,
-    orders: Option<mpsc::UnboundedSender<Vec<u8>>>,
+    lives: u64,
     started: Option<BootMs>,
     heartbeat: Option<BootMs>,
     progress: u64,
@@ -61,15 +143,15 @@ impl Child {
             process,
             lifecycle: Lifecycle::new(policy, process == Process::Bot),
             listener,
-            pid: None,
+            life: None,
+            spare: Spare::default(),
             generation: None,
             waiting_for: String::new(),
             settled: false,
             standing: None,
             failing: None,
             catching_up: None,
-            life: 0,
-            orders: None,
+            lives: 0,
             started: None,
             heartbeat: None,
             progress: 0,
@@ -79,19 +161,19 @@ impl Child {
     }
 
     /// Whether this news is of the process that runs now.
-    pub(crate) const fn is_of(&self, life: u64) -> bool {
-        self.life == life
+    pub(crate) fn is_of(&self, life: u64) -> bool {
+        self.life.as_ref().is_some_and(|now| now.number == life)
     }
 
-    /// Takes over a started process; its reports and its end come as news.
-    pub(crate) fn started(
-        &mut self,
-        spawned: Spawned,
-        now: BootMs,
-        news: &mpsc::Sender<News>,
-    ) -> io::Result<()> {
-        self.life = self.life.saturating_add(1);
-        self.pid = Some(spawned.pid);
+    /// A number that no process of it has had.
+    pub(crate) const fn next_life(&mut self) -> u64 {
+        self.lives = self.lives.saturating_add(1);
+        self.lives
+    }
+
+    /// This process is the child from now on.
+    pub(crate) fn began(&mut self, life: Life, now: BootMs) {
+        self.life = Some(life);
         self.started = Some(now);
         self.heartbeat = None;
         self.generation = None;
@@ -100,31 +182,21 @@ impl Child {
         self.standing = None;
         self.failing = None;
         self.catching_up = None;
-        let (closes, closed) = oneshot::channel();
-        let (process, life) = (self.process, self.life);
-        tokio::spawn(await_exit(
-            process,
-            life,
-            spawned.exit,
-            closed,
-            news.clone(),
-        ));
-        if let Some(control) = spawned.control {
-            let (orders, outgoing) = mpsc::unbounded_channel();
-            self.orders = Some(orders);
-            talk(process, life, control, outgoing, closes, news.clone())?;
-        }
-        Ok(())
+    }
+
+    /// When a spare is to be asked for. A program of the operator's own has none: what it does when
+    /// it starts is not known here.
+    pub(crate) fn spare_due(&self) -> Option<BootMs> {
+        let lifecycle = &self.lifecycle;
+        (self.process != Process::Bot)
+            .then(|| self.spare.due(lifecycle.state(), lifecycle.since()))
+            .flatten()
     }
 
     /// Sends an order, if there is anybody to hear it.
     pub(crate) fn send(&self, order: &Order) {
-        let mut bytes = Vec::new();
-        match (&self.orders, frame::write(Head::push(), order, &mut bytes)) {
-            // A child that is gone shows as its end.
-            (Some(orders), Ok(())) => drop(orders.send(bytes)),
-            (Some(_), Err(error)) => tracing::error!("control channel: {error}"),
-            (None, _) => {}
+        if let Some(life) = &self.life {
+            life.send(order);
         }
     }
 
@@ -143,9 +215,8 @@ impl Child {
     /// Takes note of its end.
     pub(crate) fn ended(&mut self, exit: Exit, now: BootMs) {
         self.last_exit = Some((exit, now));
-        self.pid = None;
+        self.life = None;
         self.standing = None;
-        self.orders = None;
         self.started = None;
         self.generation = None;
     }
@@ -157,20 +228,15 @@ impl Child {
 
     /// Ends its process group.
     pub(crate) fn kill(&self) {
-        let group = self.pid.and_then(|pid| i32::try_from(pid).ok());
-        if let Some(group) = group {
-            use nix::sys::signal::{Signal, killpg};
-            // It may have ended by itself just now.
-            killpg(nix::unistd::Pid::from_raw(group), Signal::SIGKILL).ok();
+        if let Some(life) = &self.life {
+            life.signal(Signal::SIGKILL);
         }
     }
 
     /// Asks a program that speaks no control protocol to end.
     pub(crate) fn terminate(&self) {
-        let group = self.pid.and_then(|pid| i32::try_from(pid).ok());
-        if let Some(group) = group {
-            use nix::sys::signal::{Signal, killpg};
-            killpg(nix::unistd::Pid::from_raw(group), Signal::SIGTERM).ok();
+        if let Some(life) = &self.life {
+            life.signal(Signal::SIGTERM);
         }
     }
 
@@ -178,7 +244,8 @@ impl Child {
         ChildStatus {
             process: self.process,
             state: self.lifecycle.state(),
-            pid: self.pid,
+            pid: self.life.as_ref().map(|life| life.pid),
+            spare_pid: self.spare.life().map(|life| life.pid),
             up_ms: self.started.map(|at| now.since(at)),
             restarts: u32::try_from(self.lifecycle.restarts(now)).unwrap_or(u32::MAX),
             restart_budget: policy.restart_budget,

@@ -12,6 +12,7 @@ mod notify;
 mod reap;
 mod run;
 mod sockets;
+mod spare;
 mod spawn;
 mod start;
 

@@ -43,6 +43,11 @@ impl Reaper {
         Ok((child, exit))
     }
 
+    /// Whether a process that was started here has not ended, as far as anybody has looked.
+    pub(crate) fn holds(&self, pid: u32) -> bool {
+        i32::try_from(pid).is_ok_and(|pid| self.known().contains_key(&pid))
+    }
+
     /// Takes note of every end there is, without waiting. Call it at every SIGCHLD.
     pub(crate) fn look(&self) {
         let mut known = self.known();

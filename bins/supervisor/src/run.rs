@@ -51,7 +51,7 @@ pub(crate) async fn run(beginning: Beginning, new_session: bool) -> anyhow::Resu
     let mut ended = signal(SignalKind::child())?;
     // Asking who writes the config can bring a SIGIO, which would end us (`config_flow::saved`).
     let _lease_breaks = signal(SignalKind::io())?;
-    let spawner = Spawner::begin(reaper.clone())?;
+    let spawner = Spawner::begin(reaper.clone(), news.clone())?;
     let mut house = House::new(beginning, writer.clone(), spawner, news, new_session)?;
     announce(&mut house);
 
@@ -61,7 +61,7 @@ pub(crate) async fn run(beginning: Beginning, new_session: bool) -> anyhow::Resu
     let mut notify = Notify::from_environment();
     let mut poll = clock::boot_now();
     loop {
-        let due = house.turn().await;
+        let due = house.turn();
         if house.is_over() {
             break;
         }
@@ -70,7 +70,7 @@ pub(crate) async fn run(beginning: Beginning, new_session: bool) -> anyhow::Resu
         let pause = due.map_or(poll, |at| at.min(poll)).since(now);
         let pause = Duration::from_millis(pause).min(TURN_MOST);
         tokio::select! {
-            Some(news) = heard.recv() => house.on_news(news).await,
+            Some(news) = heard.recv() => house.on_news(news),
             _ = ended.recv() => reaper.look(),
             Some(incoming) = operator.recv() => answer(&mut house, incoming).await,
             hint = watch.hint() => {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -14,10 +15,11 @@ use command_fds::{CommandFdExt, FdMapping};
 use daemon::environment;
 use daemon::sandbox::{self, Rules};
 use protocol::control::inherited;
-use protocol::{Mode, Process};
+use protocol::{Generation, Mode, Process};
 use tokio::sync::oneshot;
 
 use crate::bot_user;
+use crate::child::News;
 use crate::lifecycle::Exit;
 use crate::reap::Reaper;
 
@@ -47,6 +49,12 @@ fn key_variables() -> impl Iterator<Item = &'static str> {
 #[derive(Debug)]
 pub(crate) struct Order {
     pub(crate) process: Process,
+    /// Which of its child's processes this is.
+    pub(crate) number: u64,
+    /// What stands on its control channel when it is born: the config to prepare.
+    pub(crate) words: Vec<u8>,
+    /// The generation of that config.
+    pub(crate) asked: Generation,
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<String>,
     pub(crate) environment: BTreeMap<String, String>,
@@ -60,6 +68,10 @@ pub(crate) struct Order {
 #[derive(Debug)]
 pub(crate) struct Spawned {
     pub(crate) pid: u32,
+    /// What it runs.
+    pub(crate) program: Program,
+    /// The generation that it has been asked to prepare.
+    pub(crate) asked: Generation,
     /// Absent for the bot, which speaks no control protocol.
     pub(crate) control: Option<UnixStream>,
     /// Structured log records; absent for the bot.
@@ -70,33 +82,67 @@ pub(crate) struct Spawned {
     pub(crate) exit: oneshot::Receiver<Exit>,
 }
 
+/// Tells a program's file from one that was put in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Program {
+    path: PathBuf,
+    /// Device, number and last change; `None` if the file cannot be looked at.
+    file: Option<(u64, u64, i64, i64)>,
+}
+
+impl Program {
+    /// The file that stands there now.
+    pub(crate) fn at(path: &Path) -> Self {
+        let file = std::fs::metadata(path)
+            .ok()
+            .map(|file| (file.dev(), file.ino(), file.ctime(), file.ctime_nsec()));
+        Self {
+            path: path.to_owned(),
+            file,
+        }
+    }
+
+    /// Whether it is still what stands under its name.
+    pub(crate) fn is_current(&self) -> bool {
+        *self == Self::at(&self.path)
+    }
+}
+
 /// The spawning thread.
 #[derive(Debug, Clone)]
 pub(crate) struct Spawner {
-    orders: mpsc::Sender<(Order, oneshot::Sender<io::Result<Spawned>>)>,
+    orders: mpsc::Sender<Order>,
+    reaper: Reaper,
 }
 
 impl Spawner {
     /// Begins the thread; it ends with the supervisor.
-    pub(crate) fn begin(reaper: Reaper) -> io::Result<Self> {
-        let (orders, taken) = mpsc::channel::<(Order, oneshot::Sender<io::Result<Spawned>>)>();
+    pub(crate) fn begin(reaper: Reaper, news: tokio::sync::mpsc::Sender<News>) -> io::Result<Self> {
+        let (orders, taken) = mpsc::channel::<Order>();
+        let ours = reaper.clone();
         std::thread::Builder::new()
             .name("spawner".to_owned())
             .spawn(move || {
-                for (order, answer) in taken {
-                    // Whoever asked may be gone; then the process is reaped all the same.
-                    drop(answer.send(spawn(order, &reaper)));
+                for order in taken {
+                    let (process, number) = (order.process, order.number);
+                    let spawned = Box::new(spawn(order, &ours));
+                    // A supervisor that is ending does not want to know; the process is reaped all
+                    // the same, and sees the end of its channel.
+                    drop(news.blocking_send(News::Spawned(process, number, spawned)));
                 }
             })?;
-        Ok(Self { orders })
+        Ok(Self { orders, reaper })
     }
 
-    /// Starts a process.
-    pub(crate) async fn spawn(&self, order: Order) -> io::Result<Spawned> {
-        let (answer, answered) = oneshot::channel();
-        let gone = || io::Error::other("the spawning thread has ended");
-        self.orders.send((order, answer)).map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+    /// Starts a process; how that went comes as news.
+    pub(crate) fn spawn(&self, order: Order) -> io::Result<()> {
+        let gone = |_| io::Error::other("the spawning thread has ended");
+        self.orders.send(order).map_err(gone)
+    }
+
+    /// Whether a process has not ended, as far as anybody has looked.
+    pub(crate) fn holds(&self, pid: u32) -> bool {
+        self.reaper.holds(pid)
     }
 }
 
@@ -124,7 +170,8 @@ fn spawn(order: Order, reaper: &Reaper) -> io::Result<Spawned> {
     let mut given = Vec::new();
     let (mut control, mut log) = (None, None);
     if order.process != Process::Bot {
-        let (ours, theirs) = UnixStream::pair()?;
+        let (mut ours, theirs) = UnixStream::pair()?;
+        ours.write_all(&order.words)?;
         let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
         command.env(inherited::CONTROL_FD, CONTROL.to_string());
         command.env(inherited::LOG_FD, LOG.to_string());
@@ -151,6 +198,8 @@ fn spawn(order: Order, reaper: &Reaper) -> io::Result<Spawned> {
     command
         .fd_mappings(given)
         .map_err(|e| io::Error::other(e.to_string()))?;
+    // Before it is run: what is put in its place meanwhile is another one.
+    let program = Program::at(&order.program);
     bot_user::hand_down(order.other_user)?;
     let started = reaper.start(&mut command);
     bot_user::hand_down(false)?;
@@ -160,6 +209,8 @@ fn spawn(order: Order, reaper: &Reaper) -> io::Result<Spawned> {
     let (out, err) = pipes.ok_or_else(|| io::Error::other("no pipes"))?;
     Ok(Spawned {
         pid,
+        program,
+        asked: order.asked,
         control,
         log,
         output: vec![OwnedFd::from(out), OwnedFd::from(err)],

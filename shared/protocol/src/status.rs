@@ -478,6 +478,9 @@ pub struct ChildStatus {
     pub state: ChildState,
     /// Its process id while it runs.
     pub pid: Option<u32>,
+    /// The process id of its spare, which waits to take its place.
+    #[serde(default)]
+    pub spare_pid: Option<u32>,
     /// How long this one has been running.
     pub up_ms: Option<u64>,
     /// Restarts in the window.

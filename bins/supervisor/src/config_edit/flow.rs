@@ -139,7 +139,7 @@ impl House {
             .map(|child| child.process)
             .collect();
         let reload = Reload::begin(generation, &living, loosens, now);
-        let prepare = self.prepare_of(generation);
+        let prepare = Order::Prepare(self.prepare_of(generation));
         self.send_to(reload.members(), &prepare);
         self.edits.under_way = Some(UnderWay {
             reload,

@@ -5,37 +5,41 @@ use std::path::PathBuf;
 
 use daemon::deployment::Deployment;
 use daemon::logline::Level;
-use protocol::control::Order;
+use nix::sys::signal::Signal;
+use protocol::control::{Order, Report};
 use protocol::frame::Empty;
+use protocol::status::ChildState;
 use protocol::{BootMs, Context, Process, Tag};
 
 use super::House;
 use crate::bot_user;
+use crate::child::{Life, written};
 use crate::lifecycle::{Action, Event};
 use crate::logs::{read_output, read_records};
-use crate::spawn;
+use crate::spare::{Ahead, Came, Want};
+use crate::spawn::{self, Spawned};
 
 impl House {
     /// Lets an event into a child's life and does what follows.
-    pub(super) async fn advance(&mut self, n: usize, event: Event, now: BootMs) {
+    pub(super) fn advance(&mut self, n: usize, event: Event, now: BootMs) {
         let mut next = Some(event);
         while let Some(event) = next.take() {
             let Some(child) = self.children.get_mut(n) else {
                 return;
             };
             for action in child.on(event, now) {
-                next = self.act(n, action, now).await.or(next);
+                next = self.act(n, action, now).or(next);
             }
         }
     }
 
     /// Does one thing; what comes of it at once is the next event.
-    async fn act(&mut self, n: usize, action: Action, now: BootMs) -> Option<Event> {
+    fn act(&mut self, n: usize, action: Action, now: BootMs) -> Option<Event> {
         let child = self.children.get(n)?;
         let process = child.process;
         let context = Context::new().with("process", process);
         match action {
-            Action::Spawn => return self.spawn(n, now).await,
+            Action::Spawn => return self.start(n, now),
             Action::AskToStop if process == Process::Bot => child.terminate(),
             Action::AskToStop => child.send(&Order::Stop(Empty {})),
             Action::Kill(why) => {
@@ -64,25 +68,99 @@ impl House {
         None
     }
 
-    async fn spawn(&mut self, n: usize, now: BootMs) -> Option<Event> {
-        match self.try_spawn(n, now).await {
-            // The bot speaks no control protocol: it is ready once it runs.
-            Ok(Process::Bot) => Some(Event::Ready),
-            Ok(_) => None,
-            Err(error) => {
-                let child = self.children.get_mut(n)?;
-                tracing::error!("{} could not be started: {error}", child.process);
-                child.failing = Some(error.to_string());
-                Some(Event::SpawnFailed)
+    /// The child is to run: by its spare, if one waits and is what would be started now.
+    fn start(&mut self, n: usize, now: BootMs) -> Option<Event> {
+        let child = self.children.get_mut(n)?;
+        match child.spare.want() {
+            Want::Comes => return None,
+            Want::Take(ahead) if self.spawner.holds(ahead.life.pid) => {
+                if ahead.life.program.is_current() {
+                    return self.begin(n, ahead, now);
+                }
+                tracing::info!("another {} was installed; it is taken", child.process);
+                ahead.life.signal(Signal::SIGKILL);
+            }
+            Want::Take(_) | Want::Ask => {}
+        }
+        self.ask(n, true)
+            .err()
+            .and_then(|error| self.unstarted(n, &error))
+    }
+
+    /// Asks for spares where they are due, and ends those that are of no use any more.
+    pub(super) fn keep_spares(&mut self, now: BootMs) {
+        for n in 0..self.children.len() {
+            let Some(child) = self.children.get_mut(n) else {
+                continue;
+            };
+            if self.stopping || child.lifecycle.is_over() {
+                if let Some(surplus) = child.spare.let_go() {
+                    surplus.signal(Signal::SIGKILL);
+                }
+            } else if child.spare_due().is_some_and(|at| at <= now)
+                && let Err(error) = self.ask(n, false)
+            {
+                self.lost(n, &error.to_string(), now);
             }
         }
     }
 
-    async fn try_spawn(&mut self, n: usize, now: BootMs) -> std::io::Result<Process> {
+    /// Asks for a process; it comes as news.
+    fn ask(&mut self, n: usize, wanted: bool) -> std::io::Result<()> {
         let order = self.order_for(n)?;
-        let process = order.process;
-        let mut spawned = self.spawner.spawn(order).await?;
-        tracing::info!(pid = spawned.pid, "{process} started");
+        let number = order.number;
+        self.spawner.spawn(order)?;
+        if let Some(child) = self.children.get_mut(n) {
+            child.spare.asked(number, wanted);
+        }
+        Ok(())
+    }
+
+    /// A process was started, or could not be.
+    pub(super) fn on_spawned(
+        &mut self,
+        process: Process,
+        number: u64,
+        spawned: std::io::Result<Spawned>,
+        now: BootMs,
+    ) {
+        let Some(n) = self.children.iter().position(|c| c.process == process) else {
+            return;
+        };
+        let life = spawned.and_then(|spawned| self.take_over(process, number, spawned));
+        let Some(child) = self.children.get_mut(n) else {
+            return;
+        };
+        let event = match life {
+            Ok(life) => match child.spare.came(number, life) {
+                Came::Take(ahead) => self.begin(n, ahead, now),
+                Came::Waits => {
+                    self.prepare_spare(n);
+                    None
+                }
+                Came::Surplus(life) => {
+                    life.signal(Signal::SIGKILL);
+                    None
+                }
+            },
+            Err(error) if child.spare.failed(number, now) => self.unstarted(n, &error),
+            Err(error) => {
+                tracing::warn!("no spare of {process} could be started: {error}");
+                None
+            }
+        };
+        if let Some(event) = event {
+            self.advance(n, event, now);
+        }
+    }
+
+    /// Reads what it prints and says from now on.
+    fn take_over(
+        &self,
+        process: Process,
+        number: u64,
+        mut spawned: Spawned,
+    ) -> std::io::Result<Life> {
         let level = if process == Process::Bot {
             Level::Info
         } else {
@@ -94,22 +172,91 @@ impl House {
         if let Some(log) = spawned.log.take() {
             read_records(process, log, self.writer.clone())?;
         }
-        let prepare = self.prepare_of(self.beginning.generation);
-        let news = self.news.clone();
-        if let Some(child) = self.children.get_mut(n) {
-            child.started(spawned, now, &news)?;
-            child.send(&prepare);
+        Life::of(process, number, spawned, &self.news)
+    }
+
+    /// This process is the child from now on. If it has checked the config in force it puts it in
+    /// force; else it does as soon as it says that it has.
+    fn begin(&mut self, n: usize, ahead: Ahead<Life>, now: BootMs) -> Option<Event> {
+        let generation = self.beginning.generation;
+        let prepare = self.prepare_of(generation);
+        let child = self.children.get_mut(n)?;
+        let process = child.process;
+        let Ahead {
+            mut life, prepared, ..
+        } = ahead;
+        tracing::info!(pid = life.pid, "{process} started");
+        if life.asked != generation {
+            life.prepare(prepare);
+        } else if prepared == Some(generation) {
+            life.send(&Order::Commit(generation));
         }
-        Ok(process)
+        child.began(life, now);
+        if process == Process::RiskGuard {
+            self.new_session = false;
+        }
+        if child.lifecycle.state() == ChildState::Stopping {
+            // The word to stop came before it did.
+            child.kill();
+        }
+        // The bot speaks no control protocol: it is ready once it runs.
+        (process == Process::Bot).then_some(Event::Ready)
+    }
+
+    /// A spare has something to say.
+    pub(super) fn on_spare_report(&mut self, n: usize, number: u64, report: Report, now: BootMs) {
+        let Some(child) = self.children.get_mut(n) else {
+            return;
+        };
+        let Some(ahead) = child.spare.waiting(number) else {
+            return;
+        };
+        match report {
+            Report::Prepared(generation) => ahead.prepared = Some(generation),
+            Report::Refused(refused) => {
+                ahead.life.signal(Signal::SIGKILL);
+                self.lost(n, &refused.reason, now);
+            }
+            Report::Failing(why) => self.lost(n, &why, now),
+            Report::Applied(_) | Report::Ready(_) | Report::Heartbeat(_) => {}
+        }
+    }
+
+    /// A spare is no good, or has ended.
+    pub(super) fn lost(&mut self, n: usize, why: &str, now: BootMs) {
+        if let Some(child) = self.children.get_mut(n) {
+            child.spare.lost(now);
+            tracing::warn!("the spare of {} is lost: {why}", child.process);
+        }
+    }
+
+    /// A spare goes with the config in force.
+    pub(super) fn prepare_spare(&mut self, n: usize) {
+        let generation = self.beginning.generation;
+        let prepare = self.prepare_of(generation);
+        if let Some(ahead) = self.children.get_mut(n).and_then(|c| c.spare.ahead())
+            && ahead.life.asked != generation
+        {
+            ahead.prepared = None;
+            ahead.life.prepare(prepare);
+        }
+    }
+
+    fn unstarted(&mut self, n: usize, error: &std::io::Error) -> Option<Event> {
+        let child = self.children.get_mut(n)?;
+        tracing::error!("{} could not be started: {error}", child.process);
+        child.failing = Some(error.to_string());
+        Some(Event::SpawnFailed)
     }
 
     fn order_for(&mut self, n: usize) -> std::io::Result<spawn::Order> {
         let deployment = &self.beginning.deployment;
         let generation = deployment.generation_file(self.beginning.generation);
-        let new_session = std::mem::take(&mut self.new_session);
+        let asked = self.beginning.generation;
+        let words = written(&Order::Prepare(self.prepare_of(asked))).unwrap_or_default();
         let child = self
             .children
-            .get(n)
+            .get_mut(n)
             .ok_or_else(|| std::io::Error::other("no such child"))?;
         let mut arguments = Vec::new();
         let mut environment = BTreeMap::new();
@@ -118,7 +265,7 @@ impl House {
             Process::AlertForwarder => spawn::sibling("perps-alerts")?,
             Process::Gateway => spawn::sibling("perps-gateway")?,
             Process::RiskGuard => {
-                if new_session {
+                if self.new_session {
                     arguments.push("--new-session".to_owned());
                 }
                 spawn::sibling("perps-guard")?
@@ -148,15 +295,15 @@ impl House {
                 std::env::current_exe()?
             }
         };
-        if child.process != Process::RiskGuard {
-            self.new_session = new_session;
-        }
         let listener = child
             .listener
             .as_ref()
             .map(std::os::unix::net::UnixListener::try_clone);
         Ok(spawn::Order {
             process: child.process,
+            number: child.next_life(),
+            words,
+            asked,
             program,
             arguments,
             environment,

@@ -118,22 +118,28 @@ impl House {
     }
 
     /// What a child has said, or its end.
-    pub(crate) async fn on_news(&mut self, news: News) {
+    pub(crate) fn on_news(&mut self, news: News) {
         let now = clock::boot_now();
         match news {
+            News::Spawned(process, life, spawned) => self.on_spawned(process, life, *spawned, now),
             News::Report(process, life, report) => {
                 if let Some(n) = self.position(process, life) {
-                    self.on_report(n, report, now).await;
+                    self.on_report(n, report, now);
+                } else if let Some(n) = self.position_of_spare(process, life) {
+                    self.on_spare_report(n, life, report, now);
                 }
             }
             News::Exited(process, life, exit) => {
+                if let Some(n) = self.position_of_spare(process, life) {
+                    return self.lost(n, &format!("it ended: {exit}"), now);
+                }
                 let Some(n) = self.position(process, life) else {
                     return;
                 };
                 if let Some(child) = self.children.get_mut(n) {
                     child.ended(exit, now);
                 }
-                self.advance(n, Event::Exited(exit), now).await;
+                self.advance(n, Event::Exited(exit), now);
                 let next = self.edits.gone(process, now);
                 self.follow(next);
             }
@@ -142,24 +148,25 @@ impl House {
 
     /// Does everything that is due, and says when the next thing is; call it after anything that
     /// has happened.
-    pub(crate) async fn turn(&mut self) -> Option<BootMs> {
+    pub(crate) fn turn(&mut self) -> Option<BootMs> {
         loop {
             let now = clock::boot_now();
             for n in 0..self.children.len() {
                 let child = self.children.get(n);
                 if child.is_some_and(|child| child.lifecycle.deadline().is_some_and(|at| at <= now))
                 {
-                    self.advance(n, Event::Tick, now).await;
+                    self.advance(n, Event::Tick, now);
                 }
             }
             if self.stopping {
-                self.stop_next(now).await;
+                self.stop_next(now);
             } else {
                 while let Some(n) = self.next_to_start() {
-                    self.advance(n, Event::Start, now).await;
+                    self.advance(n, Event::Start, now);
                 }
                 self.settle(now);
             }
+            self.keep_spares(now);
             let next = self.edits.tick(now);
             self.follow(next);
             self.look_if_due(now);
@@ -172,18 +179,20 @@ impl House {
 
     fn deadline(&self) -> Option<BootMs> {
         let lives = self.children.iter().filter_map(|c| c.lifecycle.deadline());
+        let spares = self.children.iter().filter_map(Child::spare_due);
         lives
             .chain(self.edits.deadline())
             .chain(self.settles_by())
+            .chain(spares.filter(|_| !self.stopping))
             .min()
     }
 
     /// Ends the last child that is not over; those before it wait for its end.
-    async fn stop_next(&mut self, now: BootMs) {
+    fn stop_next(&mut self, now: BootMs) {
         let unfinished = |child: &Child| !child.lifecycle.is_over();
         while let Some(n) = self.children.iter().rposition(unfinished) {
             // Also one that is stopping already: it was to be started again, perhaps.
-            self.advance(n, Event::Stop, now).await;
+            self.advance(n, Event::Stop, now);
             let state = self.children.get(n).map(|child| child.lifecycle.state());
             if state == Some(ChildState::Stopping) {
                 return;
@@ -264,7 +273,7 @@ impl House {
         }
     }
 
-    async fn on_report(&mut self, n: usize, report: Report, now: BootMs) {
+    fn on_report(&mut self, n: usize, report: Report, now: BootMs) {
         let Some(child) = self.children.get_mut(n) else {
             return;
         };
@@ -274,13 +283,19 @@ impl House {
                 if child.lifecycle.state() == ChildState::Starting
                     || child.catching_up == Some(generation) =>
             {
-                if generation == self.beginning.generation {
-                    child.send(&Order::Commit(generation));
-                } else {
+                let in_force = self.beginning.generation;
+                let prepare = self.prepare_of(in_force);
+                let Some(life) = self.children.get_mut(n).and_then(|c| c.life.as_mut()) else {
+                    return;
+                };
+                if generation == in_force {
+                    life.send(&Order::Commit(generation));
+                } else if life.asked != in_force {
                     // A reload went by meanwhile.
-                    child.catching_up = child.catching_up.map(|_| self.beginning.generation);
-                    let prepare = self.prepare_of(self.beginning.generation);
-                    self.send_to(&[process], &prepare);
+                    life.prepare(prepare);
+                    if let Some(child) = self.children.get_mut(n) {
+                        child.catching_up = child.catching_up.map(|_| in_force);
+                    }
                 }
             }
             Report::Prepared(generation) => {
@@ -314,12 +329,12 @@ impl House {
             }
             Report::Ready(_) => {
                 tracing::info!("{process} is ready");
-                self.advance(n, Event::Ready, now).await;
+                self.advance(n, Event::Ready, now);
                 self.let_catch_up();
             }
             Report::Heartbeat(beat) => {
                 if child.alive(beat, now) {
-                    self.advance(n, Event::Alive, now).await;
+                    self.advance(n, Event::Alive, now);
                 }
             }
             Report::Failing(why) => {
@@ -338,21 +353,24 @@ impl House {
         let generation = self.beginning.generation;
         let prepare = self.prepare_of(generation);
         for child in &mut self.children {
-            if child.votes() && child.generation != Some(generation) {
+            if child.votes()
+                && child.generation != Some(generation)
+                && let Some(life) = &mut child.life
+            {
                 child.catching_up = Some(generation);
-                child.send(&prepare);
+                life.prepare(prepare.clone());
             }
         }
     }
 
-    pub(crate) fn prepare_of(&self, generation: Generation) -> Order {
+    pub(crate) fn prepare_of(&self, generation: Generation) -> Prepare {
         let path = self.beginning.deployment.generation_file(generation);
-        Order::Prepare(Prepare {
+        Prepare {
             generation,
             file: self.beginning.file.display().to_string(),
             path: path.display().to_string(),
             mode: self.beginning.mode,
-        })
+        }
     }
 
     /// A new config is in force: what the supervisor itself takes from it.
@@ -371,6 +389,9 @@ impl House {
         }
         self.beginning.generation = generation;
         self.beginning.config = config;
+        for n in 0..self.children.len() {
+            self.prepare_spare(n);
+        }
         if self.settled {
             self.write_applied(generation);
         }
@@ -386,6 +407,12 @@ impl House {
         self.children
             .iter()
             .position(|child| child.process == process && child.is_of(life))
+    }
+
+    fn position_of_spare(&mut self, process: Process, life: u64) -> Option<usize> {
+        self.children
+            .iter_mut()
+            .position(|child| child.process == process && child.spare.waiting(life).is_some())
     }
 }
 
