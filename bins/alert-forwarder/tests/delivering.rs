@@ -122,6 +122,19 @@ impl Deployment {
     }
 
     fn start(&mut self) {
+        let mut reports = self.prepared();
+        self.say(&Order::Commit(Generation(1)));
+        loop {
+            match report(&mut reports) {
+                Some(Report::Ready(_)) => return,
+                Some(Report::Applied(_) | Report::Heartbeat(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// One that has its config and waits for its commit.
+    fn prepared(&mut self) -> BufReader<UnixStream> {
         let mut reports = self.spawn();
         self.say(&Order::Prepare(Prepare {
             generation: Generation(1),
@@ -129,14 +142,10 @@ impl Deployment {
             path: "g.yaml".into(),
             mode: Mode::Testnet,
         }));
-        self.say(&Order::Commit(Generation(1)));
-        loop {
-            match report(&mut reports) {
-                Some(Report::Ready(_)) => return,
-                Some(Report::Prepared(_) | Report::Applied(_) | Report::Heartbeat(_)) => {}
-                other => panic!("{other:?}"),
-            }
-        }
+        let Some(Report::Prepared(Generation(1))) = report(&mut reports) else {
+            panic!("not prepared")
+        };
+        reports
     }
 
     fn say(&mut self, order: &Order) {
@@ -441,7 +450,9 @@ fn a_second_one_on_the_same_spool_says_so_and_ends() {
     let mut second = Deployment::new();
     fs::remove_dir(second.spool()).unwrap();
     std::os::unix::fs::symlink(first.spool(), second.spool()).unwrap();
-    let mut reports = second.spawn();
+    // Until its commit it is only a spare: the spool is the first one's.
+    let mut reports = second.prepared();
+    second.say(&Order::Commit(Generation(1)));
     match report(&mut reports) {
         Some(Report::Failing(why)) => assert!(why.contains("held by another"), "{why}"),
         other => panic!("{other:?}"),

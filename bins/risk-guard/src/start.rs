@@ -1,7 +1,7 @@
 //! From birth to ready: the first config, the state, the start input.
 //!
 //! ```text
-//!  inherited ──▶ prepare ──▶ locked up ──▶ commit ──▶ state opened, replayed ──▶ start input, durable ──▶ ready
+//!  inherited ──▶ prepare ──▶ locked up ──▶ commit ──▶ state opened, replayed ──▶ start input ──▶ ready ──▶ durable
 //! ```
 //! Between prepare and commit another guard may still own the state: nothing of it is touched. The
 //! guard serves nobody before it is ready; clients queue at its socket. What this room does
@@ -87,11 +87,12 @@ pub(crate) fn live(inherited: Inherited, new_session: bool) -> anyhow::Result<Ex
     };
     let kind = InputKind::Start(Box::new(start));
     guard.step_at(&Input { stamp, kind }, None, Answer::Nobody);
-    guard.settle();
     guard
         .control
         .report(&Report::Applied(guard.in_force.generation));
     guard.control.report(&Report::Ready(Empty {}));
+    // Nobody is served before it is durable; that others may start does not wait for the disk.
+    guard.settle();
     Ok(run::run(guard))
 }
 

@@ -16,7 +16,7 @@ mod player;
 use std::time::Duration;
 
 use player::{CONFIG, Peer, Supervisor, boot_ms, intent, long, observe, sync, until};
-use protocol::control::Report;
+use protocol::control::{Order, Report};
 use protocol::frame::{Empty, ErrorCode, MAX_LINE};
 use protocol::guard::{
     GuardPush, GuardReply, GuardRequest, Observation, OutcomeReport, ResetTarget, Verb,
@@ -353,4 +353,39 @@ fn it_ends_with_its_supervisor() {
     assert!(guard.vanish().success());
     guard.start(CONFIG, &[]);
     assert!(guard.stop().success());
+}
+
+#[test]
+fn a_spare_touches_nothing_until_its_commit_and_then_owns_the_state() {
+    let mut guard = Supervisor::started(CONFIG);
+    let first = guard.spare(CONFIG);
+    let lock = guard.dir().join("data/perps_state.json.lock");
+    let its = format!("pid {} ", first.pid());
+    let holder = std::fs::read_to_string(&lock).unwrap();
+    assert!(holder.contains(&its), "{holder}");
+    first.kill();
+    guard.say(&Order::Commit(Generation(1)));
+    guard.report_that(|report| matches!(report, Report::Ready(_)));
+    let holder = std::fs::read_to_string(&lock).unwrap();
+    assert!(!holder.contains(&its), "{holder}");
+    assert!(guard.stop().success());
+}
+
+#[test]
+fn a_spare_whose_state_was_put_elsewhere_starts_anew() {
+    let mut guard = Supervisor::started(CONFIG);
+    let first = guard.spare(CONFIG);
+    first.kill();
+    // What it may write is the directory that stood there, not its name.
+    let data = guard.dir().join("data");
+    std::fs::rename(&data, guard.dir().join("moved")).unwrap();
+    std::fs::create_dir(&data).unwrap();
+    guard.say(&Order::Commit(Generation(1)));
+    let said = guard.report();
+    assert!(
+        matches!(&said, Some(Report::Failing(why)) if why.contains("replaced")),
+        "{said:?}"
+    );
+    assert_eq!(guard.ended().code(), Some(1));
+    assert!(std::fs::read_dir(&data).unwrap().next().is_none());
 }

@@ -1,8 +1,10 @@
 //! Opening: what is there, in which condition it is, and where writing goes on.
 //!
 //! Reading decides; the only writes are these. The directories are made. Records that were read but
-//! that nothing proves durable are written again in place and synced, because a failed sync in an
-//! earlier life may have left them in memory alone. A bad snapshot gets a second name for the
+//! that nothing proves durable are written again in place, because a failed sync in an earlier life
+//! may have left them in memory alone. Where writing goes on in their segment, the first commit
+//! syncs them with what it brings itself, and the directories, whose syncs may have failed as well;
+//! until then nothing read here counts as durable. Else all that is synced at once. A bad snapshot gets a second name for the
 //! operator to look at. An archive is made of second names. No byte that was there is changed.
 
 use std::path::{Path, PathBuf};
@@ -37,6 +39,7 @@ pub(crate) fn open(
     now: UnixMs,
 ) -> Result<Opened, OpenError> {
     need_dir(fs, paths.dir())?;
+    sync_name_of(fs, paths.dir())?;
     let lock = take_lock(fs, paths, now)?;
     let current = snapshot::read(fs, paths.snapshot())?;
     let previous = snapshot::read(fs, &paths.previous())?;
@@ -83,8 +86,8 @@ pub(crate) fn open(
         Resume::after(highest, &scans)
     } else {
         need_dir(fs, &paths.journal())?;
-        make_durable(fs, paths, &scans, chain.proof, chain.end)?;
-        resume(fs, identity, options, phase, &scans, chain.end)?
+        let resume = resume(fs, identity, options, phase, &scans, chain.end)?;
+        make_durable(fs, paths, &scans, chain.proof, resume)?
     };
     let last_seq = chain.end;
     let tail = Tail::new(scans, chain.picks);
@@ -105,21 +108,30 @@ pub(crate) fn open(
     })
 }
 
-/// Makes a directory if it is missing, and its name durable; an error if something else has it.
-fn need_dir(fs: &dyn FileSystem, dir: &Path) -> Result<(), OpenError> {
+fn parent_of(dir: &Path) -> &Path {
     let parent = dir.parent().filter(|p| !p.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
+    parent.unwrap_or(Path::new("."))
+}
+
+/// Makes a directory's name durable: an earlier start may have made it and failed to sync. Whoever
+/// made a directory in one that we may not read has seen to that.
+fn sync_name_of(fs: &dyn FileSystem, dir: &Path) -> Result<(), OpenError> {
+    let parent = parent_of(dir);
+    match fs.sync_dir(parent) {
+        Err(e) if e.kind() != std::io::ErrorKind::PermissionDenied => {
+            Err(OpenError::io("sync", parent, e))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Makes a directory if it is missing, and the new name durable; an error if something else has it.
+fn need_dir(fs: &dyn FileSystem, dir: &Path) -> Result<(), OpenError> {
+    let parent = parent_of(dir);
     match fs.look(dir).map_err(|e| OpenError::io("look at", dir, e))? {
         // The directory of the state may be a link to another disk; it is never replaced.
         Some(entry) if entry.kind == EntryKind::Symlink && fs.list(dir).is_ok() => Ok(()),
-        // An earlier start may have made it and failed to sync. Whoever made a directory in one
-        // that we may not read has seen to that.
-        Some(entry) if entry.kind == EntryKind::Directory => match fs.sync_dir(parent) {
-            Err(e) if e.kind() != std::io::ErrorKind::PermissionDenied => {
-                Err(OpenError::io("sync", parent, e))
-            }
-            Ok(()) | Err(_) => Ok(()),
-        },
+        Some(entry) if entry.kind == EntryKind::Directory => Ok(()),
         Some(entry) => {
             let what = in_words(entry.kind);
             Err(OpenError::NotADirectory {
@@ -233,14 +245,16 @@ fn quarantine(fs: &dyn FileSystem, paths: &StorePaths, now: UnixMs) -> Result<Pa
     }
 }
 
-/// Writes what nothing proves durable once more, in place, and syncs it, and the directories.
+/// Writes what nothing proves durable once more, in place. The sync is left to the first commit
+/// where that syncs this file.
 fn make_durable(
     fs: &dyn FileSystem,
     paths: &StorePaths,
     scans: &[Scan],
     proof: u64,
-    end: u64,
-) -> Result<(), OpenError> {
+    mut resume: Resume,
+) -> Result<Resume, OpenError> {
+    let end = resume.last_seq;
     if let Some((scan, first)) = scans
         .iter()
         .rev()
@@ -258,19 +272,30 @@ fn make_durable(
             )
         };
         let bytes = scan.bytes.get(from..until).unwrap_or_default();
-        if !bytes.is_empty() {
-            let offset = u64::try_from(from).unwrap_or(u64::MAX);
-            let failed = |e| OpenError::io("write again", &scan.path, e);
-            let mut file = fs.open(&scan.path).map_err(failed)?;
-            file.write_at(bytes, offset).map_err(failed)?;
-            file.sync().map_err(failed)?;
+        let offset = u64::try_from(from).unwrap_or(u64::MAX);
+        let failed = |e| OpenError::io("write again", &scan.path, e);
+        match &mut resume.active {
+            Some(active) if active.ordinal == scan.ordinal => {
+                if !bytes.is_empty() {
+                    active.file.write_at(bytes, offset).map_err(failed)?;
+                }
+                resume.durable = proof.min(end);
+                resume.unsynced = vec![paths.journal(), paths.dir().to_owned()];
+                return Ok(resume);
+            }
+            _ if bytes.is_empty() => {}
+            Some(_) | None => {
+                let mut file = fs.open(&scan.path).map_err(failed)?;
+                file.write_at(bytes, offset).map_err(failed)?;
+                file.sync().map_err(failed)?;
+            }
         }
     }
     for dir in [&*paths.journal(), paths.dir()] {
         fs.sync_dir(dir)
             .map_err(|e| OpenError::io("sync", dir, e))?;
     }
-    Ok(())
+    Ok(resume)
 }
 
 /// Where writing goes on: in the last segment if it ends cleanly and is wholly ours, else in a new
@@ -342,6 +367,8 @@ impl Resume {
             next_ordinal: scans.last().map_or(1, |s| s.ordinal + 1),
             kept,
             last_seq,
+            durable: last_seq,
+            unsynced: Vec::new(),
         }
     }
 }

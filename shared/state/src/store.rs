@@ -195,7 +195,7 @@ impl Store {
         if self.phase == Phase::Running {
             self.writer.commit(&*self.fs)?;
             self.writer.fence()?;
-            self.writer.sync_active()?;
+            self.writer.sync_active(&*self.fs)?;
         }
         Ok(())
     }

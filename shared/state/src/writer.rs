@@ -52,8 +52,12 @@ pub(crate) struct Resume {
     pub(crate) prepared: Option<Active>,
     pub(crate) next_ordinal: u64,
     pub(crate) kept: VecDeque<Kept>,
-    /// Every record up to this one is durable.
+    /// Every record up to this one is written.
     pub(crate) last_seq: u64,
+    /// Every record up to this one is durable.
+    pub(crate) durable: u64,
+    /// The directories whose names are to be made durable with the first commit.
+    pub(crate) unsynced: Vec<PathBuf>,
 }
 
 pub(crate) struct Writer {
@@ -71,6 +75,8 @@ pub(crate) struct Writer {
     last: u64,
     written: u64,
     durable: u64,
+    /// Directories that an earlier life may have failed to sync.
+    unsynced: Vec<PathBuf>,
     fenced: u64,
     /// The next segment does not follow from the one before.
     anew: bool,
@@ -92,7 +98,8 @@ impl Writer {
             latest: UnixMs(0),
             last: from.last_seq,
             written: from.last_seq,
-            durable: from.last_seq,
+            durable: from.durable,
+            unsynced: from.unsynced,
             fenced: 0,
             anew: false,
             poison: None,
@@ -164,7 +171,7 @@ impl Writer {
             let room = active.capacity.saturating_sub(active.offset + head.len());
             let (fit, last) = frames_that_fit(&self.buffer, room);
             if fit == 0 {
-                self.leave_active()?;
+                self.leave_active(fs)?;
                 continue;
             }
             let is_new = !head.is_empty();
@@ -193,8 +200,8 @@ impl Writer {
     /// Writes the buffer and makes everything durable with one sync.
     pub(crate) fn commit(&mut self, fs: &dyn FileSystem) -> Result<(), StoreError> {
         self.write_out(fs)?;
-        if self.written > self.durable {
-            self.sync_active()
+        if self.written > self.durable || !self.unsynced.is_empty() {
+            self.sync_active(fs)
         } else {
             Ok(())
         }
@@ -213,7 +220,7 @@ impl Writer {
                 .map_err(|e| self.write_failed(path, e))?;
             self.keep_active();
         }
-        self.sync_active()
+        self.sync_active(fs)
     }
 
     /// Writes down, without waiting for the disk, that everything so far is durable: a flipped byte
@@ -247,8 +254,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Syncs the segment in use.
-    pub(crate) fn sync_active(&mut self) -> Result<(), StoreError> {
+    /// Syncs the segment in use, and before it the directories that are owed.
+    pub(crate) fn sync_active(&mut self, fs: &dyn FileSystem) -> Result<(), StoreError> {
+        while let Some(dir) = self.unsynced.pop() {
+            if let Err(source) = fs.sync_dir(&dir) {
+                return Err(self.poisoned("sync", dir, source));
+            }
+        }
         if let Some(active) = &mut self.active
             && let Err(source) = active.file.sync()
         {
@@ -390,9 +402,9 @@ impl Writer {
         Ok(())
     }
 
-    fn leave_active(&mut self) -> Result<(), StoreError> {
+    fn leave_active(&mut self, fs: &dyn FileSystem) -> Result<(), StoreError> {
         if self.written > self.durable {
-            self.sync_active()?;
+            self.sync_active(fs)?;
         }
         self.active = None;
         Ok(())

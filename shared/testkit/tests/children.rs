@@ -8,7 +8,10 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use protocol::Process;
+use protocol::status::ChildState;
 use stage::{PROFILE, price, sol};
 use testkit::{Binaries, Harness, HarnessSpec, Sim, SimSpec, until};
 
@@ -149,4 +152,67 @@ fn a_service_manager_hears_of_us_and_no_child_hears_of_it_or_of_the_keys() {
         heard.push(String::from_utf8_lossy(&bytes[..n]).into_owned());
     }
     assert!(heard.iter().any(|h| h == "STOPPING=1"), "{heard:?}");
+}
+
+#[test]
+fn the_spare_takes_the_place_of_a_child_that_is_killed_and_gets_one_itself() {
+    let binaries = Binaries::beside_this_program().unwrap();
+    let sim = Sim::start(&binaries, &SimSpec::default()).unwrap();
+    let dir = tempfile::Builder::new().prefix("e2e-").tempdir().unwrap();
+    let spec = HarnessSpec {
+        dir: dir.path().to_owned(),
+        config: PROFILE.replace("http://127.0.0.1:0", sim.url()),
+        arguments: Vec::new(),
+    };
+    let mut harness = Harness::start(&binaries, spec).unwrap();
+    harness.await_synced().unwrap();
+    for process in [
+        Process::AlertForwarder,
+        Process::RiskGuard,
+        Process::Gateway,
+    ] {
+        let pids = |harness: &Harness| {
+            let status = harness.status().unwrap();
+            let child = status.children.into_iter().find(|c| c.process == process);
+            let child = child.unwrap();
+            (child.state == ChildState::Ready, child.pid, child.spare_pid)
+        };
+        let spare = until(30, "a spare", || pids(&harness).2.ok_or("none".to_owned())).unwrap();
+        // Given and locked up as the child itself is.
+        if let Some(environment) = environment_of(spare) {
+            let has_keys = environment.contains("sim-key") && environment.contains("sim-secret");
+            assert_eq!(has_keys, process == Process::Gateway, "keys of {process}");
+        }
+        harness.signal(process, Signal::SIGKILL).unwrap();
+        until(30, "the spare to be the child, and another spare", || {
+            let (ready, pid, next) = pids(&harness);
+            let taken = ready && pid == Some(spare) && next.is_some_and(|next| next != spare);
+            taken.then_some(()).ok_or(format!("{pid:?} {next:?}"))
+        })
+        .unwrap();
+        // A spare that is killed itself costs nothing; the child is then started from nothing.
+        let (_, _, next) = pids(&harness);
+        let next = i32::try_from(next.unwrap()).unwrap();
+        kill(Pid::from_raw(next), Signal::SIGKILL).unwrap();
+        let child = until(30, "the loss of the spare", || {
+            let (ready, pid, spare) = pids(&harness);
+            let lost = ready && spare.is_none();
+            lost.then_some(pid).ok_or(format!("{spare:?}"))
+        });
+        assert_eq!(child.unwrap(), Some(spare), "{process}");
+    }
+    let pids: Vec<u32> = harness
+        .status()
+        .unwrap()
+        .children
+        .iter()
+        .flat_map(|child| child.pid.into_iter().chain(child.spare_pid))
+        .collect();
+    assert!(harness.stop().unwrap().success());
+    until(10, "nobody to be left", || {
+        let alive = |pid: &&u32| std::path::Path::new(&format!("/proc/{pid}")).exists();
+        let left: Vec<&u32> = pids.iter().filter(alive).collect();
+        left.is_empty().then_some(()).ok_or(format!("{left:?}"))
+    })
+    .unwrap();
 }

@@ -31,10 +31,24 @@ pub(crate) struct Supervisor {
     uid: Option<u32>,
 }
 
-struct Running {
+/// A guard that runs.
+pub(crate) struct Running {
     child: Child,
     control: UnixStream,
     reports: BufReader<UnixStream>,
+}
+
+impl Running {
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once, as a crash would.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
 }
 
 impl Supervisor {
@@ -186,11 +200,18 @@ impl Supervisor {
         }
     }
 
+    /// Starts another guard beside the one that runs, up to its answer to the config, and gives
+    /// back the one that runs: what is said from here on goes to the other.
+    pub(crate) fn spare(&mut self, config: &str) -> Running {
+        let first = self.child.take().unwrap();
+        self.spawn(&[]);
+        assert_eq!(self.prepare(1, config), Report::Prepared(Generation(1)));
+        first
+    }
+
     /// Ends the guard at once, as a crash would.
     pub(crate) fn kill(&mut self) {
-        let mut running = self.child.take().unwrap();
-        running.child.kill().unwrap();
-        running.child.wait().unwrap();
+        self.child.take().unwrap().kill();
     }
 
     /// Waits for the end of a guard that somebody has killed.

@@ -338,7 +338,12 @@ impl Life {
                 Arc::make_mut(&mut self.promise.resets).truncate(epoch + 1);
                 self.promise.begun = epoch + 1;
                 self.promise.deleted = false;
-                self.acknowledge();
+                match self.store.as_mut().unwrap().commit() {
+                    Ok(()) => self.acknowledge(),
+                    Err(StoreError::Fatal { .. }) => self.store = None,
+                    Err(StoreError::NoRoom { .. }) => {}
+                    Err(other) => panic!("{other}"),
+                }
             }
             Condition::Corrupt(damage) => panic!("{damage}"),
         }
@@ -350,7 +355,7 @@ impl Life {
         self.publish();
     }
 
-    /// Whatever a start has found, or a commit has returned for, is promised from then on.
+    /// Whatever a commit has returned for, what its start found included, is promised from then on.
     fn acknowledge(&mut self) {
         self.promise.acked = self.promise.history.len() as u64;
         self.publish();
@@ -367,7 +372,7 @@ pub(crate) fn recover(image: &Image, promise: &Promise) {
     let first = look(&machine, promise);
     let second = look(&machine, promise);
     assert_eq!(first, second, "a second recovery differs");
-    // What a recovery has found is promised from then on, even if the power goes at once.
+    // What a recovery has found is promised from its first commit on, even if the power then goes.
     let cut = machine.image().after_cut(|_, _| 0..0, |_| false);
     let third = look(&Simulated::with(cut.clone()), promise);
     assert_eq!(first, third, "what a recovery found was not made durable");
@@ -379,7 +384,7 @@ pub(crate) fn recover(image: &Image, promise: &Promise) {
 }
 
 fn look(machine: &Simulated, promise: &Promise) -> (u64, Option<String>) {
-    let (_store, recovered) = Store::open(
+    let (mut store, recovered) = Store::open(
         Box::new(machine.clone()),
         &paths(),
         &identity(),
@@ -388,6 +393,9 @@ fn look(machine: &Simulated, promise: &Promise) -> (u64, Option<String>) {
     )
     .unwrap();
     let end = promise.check(&recovered);
+    if recovered.condition == Condition::Restored {
+        store.commit().unwrap();
+    }
     (end, recovered.snapshot.map(|s| s.state.get().to_owned()))
 }
 
