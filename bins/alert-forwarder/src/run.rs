@@ -47,7 +47,7 @@ struct Loop {
 pub(crate) async fn run(inherited: Inherited) -> anyhow::Result<ExitCode> {
     let mut child = Child::over(inherited.control).context("cannot use the control channel")?;
     // Until then the spool and the socket may be another's.
-    let Step::Apply(generation, ()) = child.next(check).await else {
+    let Step::Apply(generation, ()) = Box::pin(child.next(check)).await else {
         return Ok(ExitCode::SUCCESS);
     };
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(LogSink)];

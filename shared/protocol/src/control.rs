@@ -10,7 +10,9 @@
 //!     | <- heartbeat{progress} -------- |   from the main loop, every second
 //!     | -- stop ----------------------> |   end in order; end of file means the same, at once
 //! ```
-//! A start is the first prepare and commit; there is no other way to get a config.
+//! A start is the first prepare and commit; there is no other way to get a config. Between the two
+//! a process may wait for as long as it likes to: it is the spare of one that runs, and what that one
+//! holds (the state, the spool, who knocks at the socket) is not its own before the commit.
 
 use serde::{Deserialize, Serialize};
 

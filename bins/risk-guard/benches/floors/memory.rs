@@ -28,11 +28,24 @@ pub(crate) fn cases(rows: &mut Vec<Row>, scale: usize) {
         for _ in 0..orders / scale {
             bot.buy(support::sol(), support::qty("1")).unwrap();
         }
-        let status = harness.status().unwrap();
+        // Spares are there for good, so they count.
+        let status = testkit::until(30, "a spare of every child", || {
+            let status = harness.status().unwrap();
+            let all = status
+                .children
+                .iter()
+                .all(|child| child.spare_pid.is_some());
+            if all {
+                Ok(status)
+            } else {
+                Err("not yet".to_owned())
+            }
+        })
+        .unwrap();
         let pids = status
             .children
             .iter()
-            .filter_map(|child| child.pid)
+            .flat_map(|child| child.pid.into_iter().chain(child.spare_pid))
             .chain([status.pid]);
         let kib: u64 = pids.map(pss_kib).sum();
         let note = format!("{:.1} MiB", kib as f64 / 1024.0);

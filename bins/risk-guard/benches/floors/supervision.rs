@@ -1,5 +1,10 @@
 //! Restarts, starts and edits of a whole deployment, against starting trivial programs.
+//!
+//! When a child is ready again, and when all are, is heard as a service manager hears it, by a
+//! datagram: whoever asks for the status again and again takes the processor from those who start.
 
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -7,7 +12,7 @@ use daemon::client::Client;
 use daemon::deployment::Deployment;
 use nix::sys::signal::Signal;
 use protocol::frame::Empty;
-use protocol::status::{ChildState, SupervisorStatus};
+use protocol::status::{ChildState, ChildStatus, SupervisorStatus};
 use protocol::supervisor::{SupervisorReply, SupervisorRequest};
 use protocol::{Generation, Process};
 use testkit::{Binaries, Harness, HarnessSpec, Sim, SimSpec};
@@ -30,7 +35,10 @@ pub(crate) fn cases(rows: &mut Vec<Row>, scale: usize) {
         config: format!("{profile}{POLICY}"),
         arguments: Vec::new(),
     };
-    let mut harness = Harness::start(&binaries, spec).unwrap();
+    let path = dir.path().join("manager.sock");
+    let manager = Manager::at(&path);
+    let environment = vec![("NOTIFY_SOCKET", path.display().to_string())];
+    let mut harness = Harness::start_within(&binaries, spec, environment).unwrap();
     harness.await_synced().unwrap();
     let each = (20 / scale).max(3);
     for (process, name) in [
@@ -48,17 +56,30 @@ pub(crate) fn cases(rows: &mut Vec<Row>, scale: usize) {
             name,
             "<= 3 x",
             5,
-            || (0..each).map(|_| kill(&harness, process)).collect(),
+            || {
+                let one = |_| kill(&harness, &manager, process);
+                (0..each).map(one).collect()
+            },
             || (0..each).map(|_| trivial(1)).collect(),
         ));
     }
+    rows.push(against(
+        "kill -9 risk-guard without a spare / one child",
+        "told",
+        5,
+        || {
+            let one = |_| kill_again(&harness, &manager, Process::RiskGuard);
+            (0..each).map(one).collect()
+        },
+        || (0..each).map(|_| trivial(1)).collect(),
+    ));
     rows.push(edits(&harness, each * 5));
     let each = (6 / scale).max(2);
     rows.push(against(
         "supervisor start, all ready / three children",
         "<= 5 x",
         5,
-        || (0..each).map(|_| start(&mut harness)).collect(),
+        || (0..each).map(|_| start(&mut harness, &manager)).collect(),
         || (0..each).map(|_| trivial(3)).collect(),
     ));
 }
@@ -78,40 +99,86 @@ fn trivial(children: usize) -> u64 {
     now_ns() - begun
 }
 
-fn kill(harness: &Harness, process: Process) -> u64 {
-    let mut looks = Looks::at(harness);
-    let before = looks.until(|status| all_ready(status) && steady(status));
-    let child = |status: &SupervisorStatus| {
-        let mut children = status.children.iter();
-        children
-            .find(|child| child.process == process)
-            .cloned()
-            .unwrap()
-    };
-    let pid = child(&before).pid;
-    let begun = now_ns();
-    harness.signal(process, Signal::SIGKILL).unwrap();
-    looks.until(|status| {
-        let now = child(status);
-        now.state == ChildState::Ready && now.pid != pid
+/// Kills a child whose spare waits.
+fn kill(harness: &Harness, manager: &Manager, process: Process) -> u64 {
+    let before = Looks::at(harness).until(|status| all_ready(status) && steady(status));
+    let spare = child(&before, process).spare_pid;
+    let begun = manager.ready_again(process, || {
+        harness.signal(process, Signal::SIGKILL).unwrap();
     });
+    let after = child(&harness.status().unwrap(), process);
+    assert!(
+        after.pid == spare && after.pid.is_some(),
+        "the spare took its place"
+    );
+    begun
+}
+
+/// Kills a child that has just taken the place of another and has no spare yet: the next one is
+/// started from nothing.
+fn kill_again(harness: &Harness, manager: &Manager, process: Process) -> u64 {
+    kill(harness, manager, process);
+    std::thread::sleep(Duration::from_millis(20));
+    let before = child(&harness.status().unwrap(), process);
+    assert!(before.spare_pid.is_none(), "too late");
+    manager.ready_again(process, || {
+        harness.signal(process, Signal::SIGKILL).unwrap();
+    })
+}
+
+fn child(status: &SupervisorStatus, process: Process) -> ChildStatus {
+    let mut children = status.children.iter();
+    let found = children.find(|child| child.process == process);
+    found.cloned().unwrap()
+}
+
+fn start(harness: &mut Harness, manager: &Manager) -> u64 {
+    harness.stop().unwrap();
+    manager.forget();
+    let begun = now_ns();
+    harness.restart().unwrap();
+    manager.until(|words| words == "READY=1");
     now_ns() - begun
 }
 
-fn start(harness: &mut Harness) -> u64 {
-    harness.stop().unwrap();
-    let begun = now_ns();
-    harness.restart().unwrap();
-    let path = Deployment::at(harness.dir()).supervisor_socket();
-    // The socket of the one before is there until the new one is bound.
-    let mut client = loop {
-        if let Ok(client) = Client::connect(&path, PATIENCE) {
-            break client;
+/// The service manager that the supervisor tells how things stand.
+struct Manager(UnixDatagram);
+
+impl Manager {
+    fn at(path: &Path) -> Self {
+        let socket = UnixDatagram::bind(path).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self(socket)
+    }
+
+    fn until(&self, wanted: impl Fn(&str) -> bool) {
+        let mut bytes = [0; 4096];
+        loop {
+            let n = self.0.recv(&mut bytes).unwrap();
+            if wanted(std::str::from_utf8(&bytes[..n]).unwrap()) {
+                return;
+            }
         }
-        std::thread::yield_now();
-    };
-    while !look(&mut client).is_some_and(|status| all_ready(&status)) {}
-    now_ns() - begun
+    }
+
+    /// From `act`, which ends a child, until that child is ready once more.
+    fn ready_again(&self, process: Process, act: impl FnOnce()) -> u64 {
+        self.forget();
+        let waits = format!("{process} to be ready");
+        let begun = now_ns();
+        act();
+        self.until(|words| words.contains(&waits));
+        self.until(|words| words.starts_with("STATUS=") && !words.contains(&waits));
+        now_ns() - begun
+    }
+
+    /// What was said so far is old.
+    fn forget(&self) {
+        let mut bytes = [0; 4096];
+        self.0.set_nonblocking(true).unwrap();
+        while self.0.recv(&mut bytes).is_ok() {}
+        self.0.set_nonblocking(false).unwrap();
+    }
 }
 
 fn edits(harness: &Harness, times: usize) -> Row {
@@ -130,8 +197,7 @@ fn edits(harness: &Harness, times: usize) -> Row {
             let begun = now_ns();
             std::fs::rename(&beside, harness.config_file()).unwrap();
             looks.until(|status| {
-                let everywhere =
-                    |child: &protocol::status::ChildStatus| child.generation == Some(wanted);
+                let everywhere = |child: &ChildStatus| child.generation == Some(wanted);
                 status.config.applied == wanted && status.children.iter().all(everywhere)
             });
             now_ns() - begun
@@ -149,10 +215,10 @@ fn all_ready(status: &SupervisorStatus) -> bool {
     status.children.iter().all(|child| ready(child.state))
 }
 
-/// Every child has been up long enough for its next death to be a first one.
+/// Every child has been up long enough for its next death to be a first one, and has a spare.
 fn steady(status: &SupervisorStatus) -> bool {
     let children = &mut status.children.iter();
-    children.all(|child| child.up_ms.is_some_and(|up| up > 100))
+    children.all(|child| child.up_ms.is_some_and(|up| up > 150) && child.spare_pid.is_some())
 }
 
 /// The supervisor's picture, again and again on one connection.
