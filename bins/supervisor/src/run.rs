@@ -72,7 +72,7 @@ pub(crate) async fn run(beginning: Beginning, new_session: bool) -> anyhow::Resu
         tokio::select! {
             Some(news) = heard.recv() => house.on_news(news),
             _ = ended.recv() => reaper.look(),
-            Some(incoming) = operator.recv() => answer(&mut house, incoming).await,
+            Some(incoming) = operator.recv() => answer(&mut house, incoming),
             hint = watch.hint() => {
                 house.look(hint);
                 watch.renew();
@@ -146,7 +146,7 @@ fn stop(house: &mut House, why: &str) {
     house.stop();
 }
 
-async fn answer(house: &mut House, incoming: Incoming<SupervisorRequest, SupervisorReply>) {
+fn answer(house: &mut House, incoming: Incoming<SupervisorRequest, SupervisorReply>) {
     let message = "only root, the harness's own user and the operators' group may ask here";
     let (peer, request, to) = match incoming {
         Incoming::Asked(peer, request, to) => (peer, request, to),
@@ -167,7 +167,7 @@ async fn answer(house: &mut House, incoming: Incoming<SupervisorRequest, Supervi
         }
         SupervisorRequest::Restart(which) => {
             let by = peer.uid().map_or_else(|| "?".to_owned(), config_flow::user);
-            match house.restart(which.process, &by).await {
+            match house.restart(which.process, &by) {
                 Ok(restarting) => to.answer(&SupervisorReply::Restarting(restarting)),
                 Err(error) => to.fail(error),
             }

@@ -12,7 +12,7 @@ use crate::lifecycle::Event;
 impl House {
     /// Starts a child that has ended, at once and with its whole budget; stops one that runs, and
     /// starts it when it has ended. `by` goes into the log.
-    pub(crate) async fn restart(
+    pub(crate) fn restart(
         &mut self,
         process: Process,
         by: &str,
@@ -38,7 +38,7 @@ impl House {
         let restarting = Restarting {
             process,
             was: child.lifecycle.state(),
-            pid: child.pid,
+            pid: child.life.as_ref().map(|life| life.pid),
         };
         match restarting.was {
             ChildState::Waiting => {
@@ -58,7 +58,7 @@ impl House {
         let context = Context::new().with("process", process).with("by", by);
         self.alerting
             .raise_as(Tag::ProcessDown, Severity::Info, &message, context);
-        self.advance(n, Event::Restart, clock::boot_now()).await;
+        self.advance(n, Event::Restart, clock::boot_now());
         Ok(restarting)
     }
 }
