@@ -12,11 +12,7 @@ use crate::lifecycle::Event;
 impl House {
     /// Starts a child that has ended, at once and with its whole budget; stops one that runs, and
     /// starts it when it has ended. `by` goes into the log.
-    pub(crate) fn restart(
-        &mut self,
-        process: Process,
-        by: &str,
-    ) -> Result<Restarting, ErrorBody> {
+    pub(crate) fn restart(&mut self, process: Process, by: &str) -> Result<Restarting, ErrorBody> {
         let refused = |why: String| Err(ErrorBody::new(ErrorCode::NotReady, why));
         if process == Process::Supervisor {
             return refused(
