@@ -147,6 +147,56 @@ fn the_ledger_is_the_whole_story() {
 }
 
 #[test]
+fn a_thin_book_fills_half_and_hidden_candles_are_not_shown() {
+    let sim = Sim::start(&[]);
+    let (reader, trader) = sim.client();
+    let sol = Symbol::new("SOLUSDT").unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let now = reader.sync_clock().await.unwrap();
+        let filled = async |link: &str| {
+            trader.create(&buy(link)).await.unwrap();
+            let link = OrderLinkId::new(link).unwrap();
+            let order = reader.find_order(sol, link).await.unwrap().unwrap();
+            (order.status, order.filled)
+        };
+        let (_, whole) = filled("pg-1").await;
+        let fault = r#"{"kind":"partial_fill","path":"/order/create"}"#;
+        sim.post("/sim/fault", fault);
+        let (status, part) = filled("pg-2").await;
+        assert_eq!(status, OrderStatus::Cancelled, "the rest finds nothing");
+        let twice = part.plus(part).unwrap();
+        assert!(!part.is_zero() && twice <= whole, "{part} of {whole}");
+        assert_eq!(filled("pg-3").await, (OrderStatus::Filled, whole), "once");
+
+        let starts = async || {
+            let all = reader.candles(sol, Interval::M1, 10).await.unwrap();
+            all.iter().map(|candle| candle.start.0).collect::<Vec<_>>()
+        };
+        let all = starts().await;
+        sim.post("/sim/candles", r#"{"symbol":"SOLUSDT","hideMs":240000}"#);
+        let old = starts().await;
+        assert!(*old.last().unwrap() <= now.0 - 230_000, "{old:?}");
+        sim.post(
+            "/sim/candles",
+            r#"{"symbol":"SOLUSDT","hideMs":300000,"showMs":120000}"#,
+        );
+        let holed = starts().await;
+        let steps = holed.windows(2).map(|two| two[1] - two[0]);
+        assert_eq!(steps.filter(|step| *step > 60_000).count(), 1, "{holed:?}");
+        sim.post("/sim/candles", r#"{"symbol":"SOLUSDT"}"#);
+        let again = starts().await;
+        assert!(
+            all[1..].iter().all(|start| again.contains(start)),
+            "{again:?}"
+        );
+    });
+}
+
+#[test]
 fn faults_strike_as_documented() {
     let sim = Sim::start(&[]);
     sim.post("/sim/fault", r#"{"kind":"http_500","path":"/market/time"}"#);

@@ -10,10 +10,11 @@
 mod stage;
 
 use money::Amount;
-use protocol::Tag;
+use nix::sys::signal::Signal;
 use protocol::frame::Empty;
 use protocol::gateway::{GatewayReply, GatewayRequest};
 use protocol::status::{FeedState, GatewayStatus};
+use protocol::{Process, Tag};
 use stage::{PROFILE, Stage, accepted, qty, sol};
 use testkit::{BotPlayer, until};
 
@@ -80,6 +81,69 @@ fn under_the_default_caps_streams_carry_the_load() {
     let text = format!("{:?}", refused.outcome);
     assert!(text.contains("SessionTrades"), "{text}");
     assert!(gateway(&mut bot).requests_last_minute <= 60);
+    // What the caps leave is printed before anything is started with them.
+    let file = stage.harness.config_file();
+    let (code, said) = stage.perpsctl(&["config", "check", file.to_str().unwrap()]);
+    assert_eq!(code, 0, "{said}");
+    let budget = "request budget: 60 a minute, 5 a second, 12 a minute kept for orders";
+    assert!(said.contains(budget), "{said}");
+    let wallet = said.lines().find(|l| l.trim_start().starts_with("wallet"));
+    let wallet = wallet.unwrap();
+    assert!(
+        wallet.contains("every 2.6 s") && wallet.contains("without its stream"),
+        "{wallet}"
+    );
+}
+
+/// The venue counts from the last request: each gateway that asked again would begin it anew.
+#[test]
+fn a_ban_outlives_the_gateway_and_the_whole_harness() {
+    let mut stage = Stage::ready(PROFILE);
+    let banned = |stage: &Stage| {
+        let mut bot = BotPlayer::connect(stage.harness.dir()).map_err(|e| e.to_string())?;
+        let status = gateway(&mut bot);
+        match status.banned_until {
+            Some(until) => Ok((until, status.requests_last_minute, bot)),
+            None => Err(format!("{status:?}")),
+        }
+    };
+    stage.fault("ban_403", "", None);
+    let (first, _, mut bot) = until(40, "the ban", || banned(&stage)).unwrap();
+    let left = first.since(daemon::clock::wall_now());
+    assert!((590_000..=601_000).contains(&left), "{left} ms");
+    assert!(
+        bot.buy(sol(), qty("1")).is_err(),
+        "nothing is asked of the guard"
+    );
+    let waits = stage.harness.risk().unwrap().waiting_for.join("; ");
+    assert!(waits.contains("the venue's ban of this address"), "{waits}");
+    // A new gateway is handed it before it asks the venue for anything.
+    let pid = stage.harness.pid_of(Process::Gateway).unwrap();
+    stage
+        .harness
+        .signal(Process::Gateway, Signal::SIGKILL)
+        .unwrap();
+    until(40, "a new gateway", || {
+        match stage.harness.pid_of(Process::Gateway) {
+            Ok(new) if new != pid => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .unwrap();
+    let held = |stage: &Stage| {
+        let (until_then, requests, _) = until(40, "the ban to be known", || banned(stage)).unwrap();
+        assert_eq!(requests, 0, "not even the time was asked");
+        assert!(
+            until_then.0.abs_diff(first.0) < 2_000,
+            "{until_then:?} {first:?}"
+        );
+    };
+    held(&stage);
+    stage.harness.kill().unwrap();
+    stage.harness.restart().unwrap();
+    held(&stage);
+    let waits = stage.harness.risk().unwrap().waiting_for.join("; ");
+    assert!(waits.contains("the venue's ban of this address"), "{waits}");
 }
 
 /// A stream that stays open and says nothing: the gateway's pings find out, nobody else could.
