@@ -37,7 +37,7 @@ impl Lines {
     pub fn next(&mut self) -> Option<Result<&[u8], ErrorBody>> {
         let from = self.searched.max(self.taken);
         let rest = self.bytes.get(from..)?;
-        let Some(at) = rest.iter().position(|&byte| byte == b'\n') else {
+        let Some(at) = memchr::memchr(b'\n', rest) else {
             self.searched = self.bytes.len();
             let waiting = self.bytes.len().saturating_sub(self.taken);
             return (waiting > MAX_LINE).then(|| Err(too_long(waiting)));

@@ -135,7 +135,7 @@ pub fn dropped() -> u64 {
 pub fn event(tag: Tag, severity: Severity, message: &str, context: &Context) {
     tell(
         severity.into(),
-        format!("{tag}: {message}"),
+        [tag.name(), ": ", message].concat(),
         context.clone(),
         true,
     );

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::{self, Display};
+use std::fmt::{self, Display, Write as _};
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -17,6 +17,9 @@ pub struct Context(Option<Arc<Vec<Fact>>>);
 
 type Fact = (Cow<'static, str>, String);
 
+/// What most facts fit in: a name, a number.
+const USUAL_BYTES: usize = 24;
+
 impl Context {
     /// No facts.
     pub const fn new() -> Self {
@@ -26,7 +29,10 @@ impl Context {
     /// These facts and one more; a fact of that name is replaced.
     #[must_use]
     pub fn with(mut self, key: impl Into<Cow<'static, str>>, value: impl Display) -> Self {
-        let (key, value) = (key.into(), value.to_string());
+        let mut text = String::with_capacity(USUAL_BYTES);
+        // Writing into memory cannot fail.
+        write!(text, "{value}").ok();
+        let (key, value) = (key.into(), text);
         let facts = Arc::make_mut(self.0.get_or_insert_default());
         match place(facts, &key) {
             Ok(at) => drop(facts.splice(at..=at, [(key, value)])),

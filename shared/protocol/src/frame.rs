@@ -185,16 +185,21 @@ impl Head {
 
 /// Appends one frame, newline included. What would be longer than [`MAX_LINE`] is not written.
 pub fn write<M: Message>(head: Head, message: &M, out: &mut Vec<u8>) -> Result<(), ErrorBody> {
-    use std::io::Write as _;
     let start = out.len();
-    let written = (|| -> std::io::Result<()> {
-        write!(out, "{{\"v\":{VERSION}")?;
+    // A piece at a time: the formatting of texts costs as much as the whole of a small body.
+    let written = (|| -> serde_json::Result<()> {
+        out.extend_from_slice(b"{\"v\":");
+        serde_json::to_writer(&mut *out, &VERSION)?;
         if let Some(id) = head.id {
-            write!(out, ",\"id\":{id}")?;
+            out.extend_from_slice(b",\"id\":");
+            serde_json::to_writer(&mut *out, &id)?;
         }
-        write!(out, ",\"type\":\"{}\"", message.kind())?;
+        out.extend_from_slice(b",\"type\":\"");
+        out.extend_from_slice(message.kind().as_bytes());
+        out.push(b'"');
         if let Some(deadline) = head.deadline {
-            write!(out, ",\"deadline_ms\":{}", deadline.0)?;
+            out.extend_from_slice(b",\"deadline_ms\":");
+            serde_json::to_writer(&mut *out, &deadline)?;
         }
         out.extend_from_slice(b",\"body\":");
         message.write(out)?;

@@ -59,7 +59,7 @@ impl Engine {
         }
         // A standing trip has been alerted when it began; its refusals need no alert of their own.
         let alert = due && !self.state.trips.contains_key(&denial.tag);
-        let message = format!("order refused: {}", denial.message);
+        let message = ["order refused: ", &denial.message].concat();
         let severity = denial.tag.severity().min(Severity::Warning);
         self.tell(
             denial.tag,
