@@ -1,10 +1,12 @@
 //! Intents: a bot's name for what it wants, remembered so that a repeat sends nothing.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use protocol::order::Recorded;
-use protocol::{Decision, Denial, Intent, IntentId, OrderLinkId, Outcome, Tag};
+use protocol::{Decision, Denial, Intent, IntentId, OrderLinkId, Outcome, Tag, VenueMs};
+use serde::{Deserialize, Serialize};
 
 use crate::Engine;
-use crate::state::{Intents, KnownIntent};
 
 /// Intents that are remembered.
 const KNOWN_MOST: usize = 4096;
@@ -14,6 +16,30 @@ const AGE_MOST_MS: u64 = 86_400_000;
 
 /// How far a bot's clock may run ahead of the venue's, beyond the skew that is allowed anyway.
 const AHEAD_MOST_MS: u64 = 60_000;
+
+/// Intents that are remembered, so that a repeat sends nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intents {
+    /// By name.
+    pub known: BTreeMap<IntentId, KnownIntent>,
+    /// Oldest first.
+    pub order: VecDeque<IntentId>,
+    /// Intents made up to here may have been forgotten.
+    pub horizon: Option<VenueMs>,
+}
+
+/// One remembered intent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownIntent {
+    /// When the bot made it.
+    pub at: VenueMs,
+    /// Tells other contents under the same name.
+    pub digest: u64,
+    /// Its order's link id, if it was approved.
+    pub link_id: Option<OrderLinkId>,
+    /// What became of it.
+    pub outcome: Outcome,
+}
 
 impl Engine {
     /// What is already known of an intent; `None` if it is new and fresh.

@@ -8,13 +8,14 @@ use protocol::guard::CommandKind;
 use protocol::status::GivenUp;
 use protocol::venue::{Instrument, Order, Position, Wallet};
 use protocol::{
-    AccountId, Approval, ApprovalId, CommandId, Context, ExecId, Generation, Intent, IntentId,
-    Mode, OrderId, OrderLinkId, Outcome, SessionId, Side, Symbol, Tag, VenueMs,
+    AccountId, Approval, ApprovalId, CommandId, Context, ExecId, Generation, Intent, Mode, OrderId,
+    OrderLinkId, SessionId, Side, Symbol, Tag, VenueMs,
 };
 use serde::{Deserialize, Serialize};
 
 pub use crate::closings::{Closing, Closings, Settled};
 pub use crate::days::{Day, Days};
+pub use crate::intents::{Intents, KnownIntent};
 pub use crate::reconcile::Difference;
 use crate::{Clock, Event, Limits, StoreCondition};
 
@@ -328,30 +329,6 @@ pub struct AmendUnderWay {
     pub after: Intent,
     /// When it was approved, elapsed milliseconds.
     pub granted_elapsed: u64,
-}
-
-/// Intents that are remembered, so that a repeat sends nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intents {
-    /// By name.
-    pub known: BTreeMap<IntentId, KnownIntent>,
-    /// Oldest first.
-    pub order: VecDeque<IntentId>,
-    /// Intents made up to here may have been forgotten.
-    pub horizon: Option<VenueMs>,
-}
-
-/// One remembered intent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KnownIntent {
-    /// When the bot made it.
-    pub at: VenueMs,
-    /// Tells other contents under the same name.
-    pub digest: u64,
-    /// Its order's link id, if it was approved.
-    pub link_id: Option<OrderLinkId>,
-    /// What became of it.
-    pub outcome: Outcome,
 }
 
 /// Something that blocks entries.
