@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::process::{Child, Command};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
@@ -32,15 +31,15 @@ impl Reaper {
     }
 
     /// Starts a process whose end comes once on the receiver.
-    pub(crate) fn start(
+    pub(crate) fn start<T>(
         &self,
-        command: &mut Command,
-    ) -> io::Result<(Child, oneshot::Receiver<Exit>)> {
+        start: impl FnOnce() -> io::Result<(u32, T)>,
+    ) -> io::Result<((u32, T), oneshot::Receiver<Exit>)> {
         let mut known = self.known();
-        let child = command.spawn()?;
+        let (pid, more) = start()?;
         let (ended, exit) = oneshot::channel();
-        known.insert(i32::try_from(child.id()).unwrap_or(0), ended);
-        Ok((child, exit))
+        known.insert(i32::try_from(pid).unwrap_or(0), ended);
+        Ok(((pid, more), exit))
     }
 
     /// Whether a process that was started here has not ended, as far as anybody has looked.

@@ -44,7 +44,6 @@ pub(crate) async fn run(beginning: Beginning, new_session: bool) -> anyhow::Resu
         .bind(&beginning.deployment, Process::Supervisor)?;
     let socket = socket.ok_or_else(|| anyhow::anyhow!("no socket for the operator"))?;
     let mut operator = serve::<SupervisorRequest, SupervisorReply>(socket)?;
-    let mut watch = Watch::on(&beginning.file);
     let (news, mut heard) = mpsc::channel(1024);
     let reaper = Reaper::default();
     Reaper::adopt_orphans();
@@ -53,11 +52,14 @@ pub(crate) async fn run(beginning: Beginning, new_session: bool) -> anyhow::Resu
     let _lease_breaks = signal(SignalKind::io())?;
     let spawner = Spawner::begin(reaper.clone(), news.clone())?;
     let mut house = House::new(beginning, writer.clone(), spawner, news, new_session)?;
-    announce(&mut house);
-
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    // What is to be started is loading while the rest is made ready. An edit that comes before the
+    // watch is seen by the first look at the file, below.
+    house.turn();
+    let mut watch = Watch::on(&house.beginning.file);
+    announce(&mut house);
     let mut notify = Notify::from_environment();
     let mut poll = clock::boot_now();
     loop {

@@ -2,8 +2,10 @@
 //! is bound to the thread that spawned; and what each child is given. `reap` waits for their ends.
 
 use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{FromRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
@@ -11,9 +13,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 
-use command_fds::{CommandFdExt, FdMapping};
 use daemon::environment;
 use daemon::sandbox::{self, Rules};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
+use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::Pid;
 use protocol::control::inherited;
 use protocol::{Generation, Mode, Process};
 use tokio::sync::oneshot;
@@ -146,73 +151,138 @@ impl Spawner {
     }
 }
 
+fn spawn(order: Order, reaper: &Reaper) -> io::Result<Spawned> {
+    if order.process == Process::Bot {
+        spawn_bot(&order, reaper)
+    } else {
+        spawn_own(order, reaper)
+    }
+}
+
+/// Starts a process of ours. It goes to its directory itself, so that nothing has to run between
+/// the fork and the program: `posix_spawn` copies no memory of ours for that.
+fn spawn_own(order: Order, reaper: &Reaper) -> io::Result<Spawned> {
+    let (mut ours, theirs) = UnixStream::pair()?;
+    ours.write_all(&order.words)?;
+    let pipe = || nix::unistd::pipe2(OFlag::O_CLOEXEC);
+    let ((log, log_end), (out, out_end), (err, err_end)) = (pipe()?, pipe()?, pipe()?);
+    let mut environment = passed_on(&order);
+    let mut give = |name: &str, fd: i32| {
+        environment.insert(name.to_owned(), fd.to_string());
+    };
+    give(inherited::CONTROL_FD, CONTROL);
+    give(inherited::LOG_FD, LOG);
+    let mut given = vec![
+        (OwnedFd::from(std::fs::File::open("/dev/null")?), 0),
+        (out_end, 1),
+        (err_end, 2),
+        (OwnedFd::from(theirs), CONTROL),
+        (log_end, LOG),
+    ];
+    if let Some(listener) = order.listener {
+        give(inherited::LISTEN_FD, LISTEN);
+        given.push((OwnedFd::from(listener), LISTEN));
+    }
+    if order.process == Process::Gateway {
+        let keys =
+            key_variables().filter_map(|name| Some((name.to_owned(), environment::text(name)?)));
+        environment.extend(keys);
+    }
+    let mut actions = PosixSpawnFileActions::init()?;
+    let mut kept = Vec::new();
+    for (fd, place) in given {
+        // Out of the way of the places themselves.
+        let raw = fcntl(&fd, FcntlArg::F_DUPFD_CLOEXEC(LISTEN + 1))?;
+        // SAFETY: the kernel has just made this descriptor for us, and nobody else knows of it.
+        #[expect(unsafe_code, reason = "nix gives a duplicate as a bare number")]
+        kept.push(unsafe { OwnedFd::from_raw_fd(raw) });
+        actions.add_dup2(raw, place)?;
+    }
+    let mut attributes = PosixSpawnAttr::init()?;
+    attributes.set_pgroup(Pid::from_raw(0))?;
+    attributes.set_sigmask(&SigSet::empty())?;
+    // Rust programs ignore it; what they start should not.
+    attributes.set_sigdefault(&SigSet::from(Signal::SIGPIPE))?;
+    attributes.set_flags(
+        PosixSpawnFlags::POSIX_SPAWN_SETPGROUP
+            | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK
+            | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF,
+    )?;
+    let text = |bytes: &[u8]| CString::new(bytes).map_err(io::Error::other);
+    let program = order.program.as_os_str().as_bytes();
+    let arguments = std::iter::once(program).chain(order.arguments.iter().map(String::as_bytes));
+    let arguments = arguments.map(text).collect::<io::Result<Vec<_>>>()?;
+    let variables = environment
+        .iter()
+        .map(|(name, value)| text(format!("{name}={value}").as_bytes()))
+        .collect::<io::Result<Vec<_>>>()?;
+    // Before it is run: what is put in its place meanwhile is another one.
+    let file = Program::at(&order.program);
+    bot_user::hand_down(false)?;
+    let (pid, exit) = reaper.start(|| {
+        let pid = posix_spawn(
+            &*order.program,
+            &actions,
+            &attributes,
+            &arguments,
+            &variables,
+        )?;
+        Ok((u32::try_from(pid.as_raw()).unwrap_or(0), ()))
+    })?;
+    Ok(Spawned {
+        pid: pid.0,
+        program: file,
+        asked: order.asked,
+        control: Some(ours),
+        log: Some(log),
+        output: vec![out, err],
+        exit,
+    })
+}
+
+/// What a process gets of our own environment, and what is said to it.
+fn passed_on(order: &Order) -> BTreeMap<String, String> {
+    let own = PASSED_ON
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), environment::text(name)?)));
+    let mut all: BTreeMap<String, String> = own.collect();
+    all.extend(order.environment.clone());
+    all.insert(inherited::DIR.to_owned(), order.dir.display().to_string());
+    all
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the room that spawns the children"
 )]
-fn spawn(order: Order, reaper: &Reaper) -> io::Result<Spawned> {
+fn spawn_bot(order: &Order, reaper: &Reaper) -> io::Result<Spawned> {
     let mut command = Command::new(&order.program);
     command
         .args(&order.arguments)
         .current_dir(&order.dir)
         .process_group(0)
         .env_clear()
-        .envs(
-            PASSED_ON
-                .iter()
-                .filter_map(|name| Some((name, environment::text(name)?))),
-        )
-        .envs(&order.environment)
-        .env(inherited::DIR, &order.dir)
+        .envs(passed_on(order))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let mut given = Vec::new();
-    let (mut control, mut log) = (None, None);
-    if order.process != Process::Bot {
-        let (mut ours, theirs) = UnixStream::pair()?;
-        ours.write_all(&order.words)?;
-        let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
-        command.env(inherited::CONTROL_FD, CONTROL.to_string());
-        command.env(inherited::LOG_FD, LOG.to_string());
-        given.push(FdMapping {
-            parent_fd: OwnedFd::from(theirs),
-            child_fd: CONTROL,
-        });
-        given.push(FdMapping {
-            parent_fd: write,
-            child_fd: LOG,
-        });
-        (control, log) = (Some(ours), Some(read));
-    }
-    if let Some(listener) = order.listener {
-        command.env(inherited::LISTEN_FD, LISTEN.to_string());
-        given.push(FdMapping {
-            parent_fd: OwnedFd::from(listener),
-            child_fd: LISTEN,
-        });
-    }
-    if order.process == Process::Gateway {
-        command.envs(key_variables().filter_map(|name| Some((name, environment::text(name)?))));
-    }
-    command
-        .fd_mappings(given)
-        .map_err(|e| io::Error::other(e.to_string()))?;
     // Before it is run: what is put in its place meanwhile is another one.
     let program = Program::at(&order.program);
     bot_user::hand_down(order.other_user)?;
-    let started = reaper.start(&mut command);
+    let started = reaper.start(|| {
+        let child = command.spawn()?;
+        Ok((child.id(), child))
+    });
     bot_user::hand_down(false)?;
-    let (mut child, exit) = started?;
-    let pid = child.id();
+    let ((pid, mut child), exit) = started?;
     let pipes = child.stdout.take().zip(child.stderr.take());
     let (out, err) = pipes.ok_or_else(|| io::Error::other("no pipes"))?;
     Ok(Spawned {
         pid,
         program,
         asked: order.asked,
-        control,
-        log,
+        control: None,
+        log: None,
         output: vec![OwnedFd::from(out), OwnedFd::from(err)],
         exit,
     })

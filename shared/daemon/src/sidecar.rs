@@ -32,6 +32,9 @@ pub fn main<E: Display>(
         }
     };
     logging::begin(process, inherited.log.take());
+    if let Err(problem) = std::env::set_current_dir(&inherited.dir) {
+        tracing::warn!("the working directory stays: {problem}");
+    }
     live(inherited).unwrap_or_else(|problem| {
         tracing::error!("{problem:#}");
         ExitCode::from(EXIT_FAILURE)

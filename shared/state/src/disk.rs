@@ -1,7 +1,7 @@
 //! The real file system.
 
 use std::fs::{self, DirBuilder, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -12,6 +12,8 @@ use crate::sparse::Sparse;
 
 const OWNER_ONLY_FILE: u32 = 0o600;
 const OWNER_ONLY_DIR: u32 = 0o700;
+/// What a lock file says of its holder, filled up with blanks.
+const HOLDER_BYTES: usize = 79;
 
 /// The disk of this machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -167,8 +169,11 @@ impl FileSystem for Disk {
             }
             Err(TryLockError::Error(e)) => return Err(LockRefused::Io(e)),
         }
-        file.set_len(0)
-            .and_then(|()| writeln!(file, "{holder}"))
+        // Of one length and in place: to cut a file off costs a transaction of the file system.
+        let line = format!("{holder:<HOLDER_BYTES$}\n");
+        let longer = file.metadata().map_err(LockRefused::Io)?.len() > line.len() as u64;
+        let cut = if longer { file.set_len(0) } else { Ok(()) };
+        cut.and_then(|()| file.write_all_at(line.as_bytes(), 0))
             .map_err(LockRefused::Io)?;
         Ok(Box::new(DiskLock { _file: file }))
     }

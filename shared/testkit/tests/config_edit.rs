@@ -71,7 +71,7 @@ fn a_bad_edit_changes_nothing_and_the_next_good_one_counts() {
         (config.applied, limit_in_force(&stage)),
         (Generation(1), before)
     );
-    assert!(stage.harness.tags().unwrap().contains(&Tag::ConfigRejected));
+    stage.harness.await_tag(Tag::ConfigRejected).unwrap();
 
     fs::write(&file, &good).unwrap();
     await_config(&stage, "the good edit", |config| {

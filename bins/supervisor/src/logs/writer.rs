@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use config::LoggingSettings;
@@ -50,7 +50,7 @@ enum Task {
 /// The way to the writing thread. Nobody ever waits for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Writer {
-    tasks: SyncSender<Task>,
+    tasks: Sender<Task>,
     health: Arc<Health>,
     /// How many pipes are still read.
     pipes: watch::Sender<usize>,
@@ -71,6 +71,9 @@ impl Drop for Reading {
 struct Health {
     /// Records lost since the start.
     lost: AtomicU64,
+    /// Tasks that wait for the thread. Counted here, since a queue of a fixed length touches all of
+    /// its memory when it is made.
+    waiting: AtomicUsize,
     /// Why lines cannot be written now.
     fault: Mutex<Option<String>>,
 }
@@ -88,7 +91,7 @@ impl Health {
 impl Writer {
     /// Begins the thread.
     pub(crate) fn begin(deployment: Deployment, plan: Plan) -> io::Result<Self> {
-        let (tasks, waiting) = mpsc::sync_channel(WAITING_MOST);
+        let (tasks, waiting) = mpsc::channel();
         let health = Arc::new(Health::default());
         let told = Arc::clone(&health);
         std::thread::Builder::new()
@@ -121,9 +124,20 @@ impl Writer {
         pipes.wait_for(|pipes| *pipes == 0).await.ok();
     }
 
+    /// Whether there was room.
+    fn send(&self, task: Task) -> bool {
+        let waiting = &self.health.waiting;
+        let room = waiting.fetch_add(1, Ordering::Relaxed) < WAITING_MOST;
+        let sent = room && self.tasks.send(task).is_ok();
+        if !sent {
+            waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        sent
+    }
+
     /// Writes a record, if there is room.
     pub(crate) fn write(&self, line: LogLine) {
-        if self.tasks.try_send(Task::Write(line)).is_err() {
+        if !self.send(Task::Write(line)) {
             self.health.lose();
         }
     }
@@ -131,12 +145,12 @@ impl Writer {
     /// The files have been moved away; open them anew.
     pub(crate) fn reopen(&self) {
         // With this many records waiting the files are about to be opened in vain anyway.
-        drop(self.tasks.try_send(Task::Reopen));
+        self.send(Task::Reopen);
     }
 
     /// A new config holds.
     pub(crate) fn follow(&self, plan: Plan) {
-        drop(self.tasks.try_send(Task::Follow(plan)));
+        self.send(Task::Follow(plan));
     }
 
     /// Records lost since the start: no room, or no disk.
@@ -152,7 +166,7 @@ impl Writer {
     /// Writes what waits and ends, within a moment.
     pub(crate) fn end(&self) {
         let (done, wait) = mpsc::sync_channel(1);
-        if self.tasks.try_send(Task::End(done)).is_ok() {
+        if self.send(Task::End(done)) {
             wait.recv_timeout(std::time::Duration::from_secs(2)).ok();
         }
     }
@@ -209,6 +223,7 @@ impl Files {
 
     fn work(mut self, tasks: &Receiver<Task>) {
         for task in tasks {
+            self.health.waiting.fetch_sub(1, Ordering::Relaxed);
             match task {
                 Task::Write(line) => {
                     if self.write(&line) {
