@@ -36,7 +36,8 @@ fn main() {
 fn panic_as_a_sidecar() {
     let nobody: Vec<u8> = Vec::new();
     // A life before logging begins: stderr is all there is.
-    if fs::remove_file("panic-early").is_ok() {
+    let dir = daemon::environment::path(protocol::control::inherited::DIR).unwrap();
+    if fs::remove_file(dir.join("panic-early")).is_ok() {
         std::process::exit(i32::from(nobody[0]));
     }
     let mut inherited = Inherited::take().unwrap();
