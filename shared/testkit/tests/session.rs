@@ -13,11 +13,12 @@ use std::os::unix::net::UnixStream;
 
 use daemon::deployment::Deployment;
 use nix::sys::signal::Signal;
+use protocol::gateway::Placed;
 use protocol::guard::Verb;
 use protocol::status::TradingState;
-use protocol::{Outcome, Process, Side, Tag};
+use protocol::{Intent, Outcome, Process, Side, Tag};
 use stage::{PROFILE, Stage, accepted, named, price, qty, sol};
-use testkit::{intent, until};
+use testkit::{Fault, intent, until};
 
 #[test]
 fn a_guard_that_is_killed_comes_back_with_everything_it_knew() {
@@ -150,6 +151,74 @@ fn a_repeated_intent_makes_one_order_also_across_a_restart_of_everything() {
         "{later:?}"
     );
     assert_eq!(stage.openings().len(), 1);
+}
+
+/// Places the same intent until the venue is known to have it.
+fn until_accepted(stage: &Stage, order: &Intent) -> Placed {
+    until(60, "the outcome of the first", || {
+        let placed = stage.bot().place(order.clone());
+        let placed = placed.map_err(|e| e.to_string())?;
+        if accepted(&placed) {
+            Ok(placed)
+        } else {
+            Err(format!("{:?}", placed.outcome))
+        }
+    })
+    .unwrap()
+}
+
+#[test]
+fn an_intent_from_after_the_backup_that_was_restored_is_still_one_order() {
+    let mut stage = Stage::ready(PROFILE);
+    stage.await_buy("before");
+    let backup = stage.dir.path().join("backup.json");
+    let backup = backup.to_str().unwrap();
+    let (code, said) = stage.perpsctl(&["state", "backup", backup]);
+    assert_eq!(code, 0, "{said}");
+    let order = intent(named("later"), sol(), Side::Buy, qty("1"));
+    let first = stage.bot().place(order.clone()).unwrap();
+    assert!(accepted(&first), "{first:?}");
+    stage.bot().await_size(sol(), qty("2")).unwrap();
+    assert!(stage.harness.stop().unwrap().success());
+    let (code, said) = stage.perpsctl(&["state", "restore", backup]);
+    assert_eq!(code, 0, "{said}");
+    stage.harness.restart().unwrap();
+    stage.harness.await_synced().unwrap();
+    stage.harness.operate(Verb::ReconAcknowledge).unwrap();
+    let again = until_accepted(&stage, &order);
+    assert_eq!(
+        (again.outcome, again.link_id),
+        (first.outcome, first.link_id)
+    );
+    assert_eq!(stage.openings().len(), 2);
+}
+
+/// The venue's word that it has this link id already means that an earlier send arrived.
+#[test]
+fn a_duplicate_by_the_venues_word_has_arrived_and_is_found() {
+    let stage = Stage::ready(PROFILE);
+    let fault = Fault {
+        kind: "ret_code",
+        path: Some("/order/create"),
+        count: 1,
+        ms: None,
+        code: Some(110_072),
+        executed: true,
+    };
+    stage.sim.fault(&fault).unwrap();
+    let order = intent(named("twice"), sol(), Side::Buy, qty("1"));
+    let first = stage.bot().place(order.clone()).unwrap();
+    assert!(
+        matches!(&first.outcome, Outcome::Ambiguous { why } if why.contains("110072")),
+        "{first:?}"
+    );
+    let found = until_accepted(&stage, &order);
+    assert!(
+        found.repeated && found.link_id == first.link_id,
+        "{found:?}"
+    );
+    assert_eq!(stage.openings().len(), 1);
+    stage.bot().await_size(sol(), qty("1")).unwrap();
 }
 
 #[test]
