@@ -3,6 +3,7 @@
 use money::{Amount, Price, Qty, Ratio};
 use serde::{Deserialize, Serialize};
 
+pub use crate::guard::GivenUp;
 use crate::{
     BootMs, CommandId, Context, Generation, Mode, OrderId, Process, SessionId, Severity, Side,
     Symbol, Tag, VenueMs,
@@ -115,16 +116,6 @@ impl CommandStatus {
     pub const fn pending(&self) -> bool {
         !self.done && self.given_up.is_none()
     }
-}
-
-/// How a command ended that the venue has not confirmed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GivenUp {
-    /// An operator took it back.
-    Withdrawn,
-    /// It can never be done.
-    Refused,
 }
 
 /// One condition that blocks entries.

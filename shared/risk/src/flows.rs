@@ -9,9 +9,10 @@
 
 use money::{Amount, Decimal, MoneyError};
 use protocol::{Context, Severity, Tag, VenueMs};
+use serde::{Deserialize, Serialize};
 
 use crate::effects::Effects;
-use crate::state::{BalanceAt, CashAt, Jump, NearFirst, WalletBook, WalletRead};
+use crate::state::{BalanceAt, CashAt, Jump, WalletBook, WalletRead};
 use crate::{Engine, trips};
 
 /// Executions this close to a read may or may not be in it.
@@ -363,6 +364,17 @@ impl Engine {
             self.state.wallet.peak = Some(scaled);
         }
     }
+}
+
+/// A cash result near the first read of the wallet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NearFirst {
+    /// Venue time.
+    pub at: VenueMs,
+    /// What it brought.
+    pub cash: Amount,
+    /// Whether the first read is taken to hold it.
+    pub held: bool,
 }
 
 impl WalletBook {

@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use money::{Amount, Price, Qty, Ratio};
-use protocol::guard::CommandKind;
-use protocol::status::GivenUp;
+use protocol::guard::{CommandKind, GivenUp};
 use protocol::venue::{Instrument, Order, Position, Wallet};
 use protocol::{
     AccountId, Approval, ApprovalId, CommandId, Context, ExecId, Generation, Intent, Mode, OrderId,
@@ -15,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::closings::{Closing, Closings, Settled};
 pub use crate::days::{Day, Days};
+pub use crate::flows::NearFirst;
 pub use crate::intents::{Intents, KnownIntent};
 pub use crate::reconcile::Difference;
 use crate::{Clock, Event, Limits, StoreCondition};
@@ -160,17 +160,6 @@ pub struct WalletRead {
     pub elapsed: u64,
     /// What it said.
     pub wallet: Wallet,
-}
-
-/// A cash result near the first read of the wallet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NearFirst {
-    /// Venue time.
-    pub at: VenueMs,
-    /// What it brought.
-    pub cash: Amount,
-    /// Whether the first read is taken to hold it.
-    pub held: bool,
 }
 
 /// A balance at a moment.
