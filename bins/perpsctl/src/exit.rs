@@ -67,6 +67,6 @@ pub(crate) fn verdict(picture: &Picture) -> Exit {
             .gateway
             .as_ref()
             .is_some_and(|gateway| gateway.synced && gateway.lease)
-        && picture.alerts.is_some();
+        && (picture.alerts.is_some() || picture.alerts_closed);
     if clean { Exit::Healthy } else { Exit::Degraded }
 }

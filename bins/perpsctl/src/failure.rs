@@ -99,6 +99,10 @@ impl<E: std::error::Error> From<E> for Failed {
 /// A process could not be asked: it is not there, or silent.
 impl From<Problem> for Failed {
     fn from(problem: Problem) -> Self {
-        Self::with(problem.exit, problem.text)
+        Self {
+            why: problem.text,
+            exit: problem.exit,
+            code: problem.code,
+        }
     }
 }

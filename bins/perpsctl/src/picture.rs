@@ -7,7 +7,7 @@ use std::time::Duration;
 use daemon::client::{Client, ClientError};
 use daemon::deployment::Deployment;
 use protocol::alerts::{AlertsReply, AlertsRequest, AlertsStatus};
-use protocol::frame::{Empty, Message};
+use protocol::frame::{Empty, ErrorCode, Message};
 use protocol::gateway::{GatewayReply, GatewayRequest};
 use protocol::guard::{GuardReply, GuardRequest};
 use protocol::status::{GatewayStatus, RiskStatus, SupervisorStatus};
@@ -31,6 +31,8 @@ pub(crate) struct Picture {
     pub(crate) gateway: Option<GatewayStatus>,
     pub(crate) gateway_problem: Option<String>,
     pub(crate) alerts: Option<AlertsStatus>,
+    /// The operators' group does not come in at `alerts.sock`: that says nothing about its health.
+    pub(crate) alerts_closed: bool,
 }
 
 impl Picture {
@@ -46,6 +48,7 @@ impl Picture {
             gateway: None,
             gateway_problem: None,
             alerts: None,
+            alerts_closed: false,
         };
         match ask(
             &deployment.supervisor_socket(),
@@ -72,11 +75,13 @@ impl Picture {
             Ok(other) => picture.gateway_problem = Some(format!("answered {other:?}")),
             Err(problem) => picture.gateway_problem = Some(problem.text),
         }
-        if let Ok(AlertsReply::Status(status)) = ask(
+        match ask(
             &deployment.alerts_socket(),
             &AlertsRequest::Status(Empty {}),
         ) {
-            picture.alerts = Some(status);
+            Ok(AlertsReply::Status(status)) => picture.alerts = Some(status),
+            Ok(AlertsReply::Done(_) | AlertsReply::Error(_)) => {}
+            Err(problem) => picture.alerts_closed = problem.exit == Exit::Degraded,
         }
         picture
     }
@@ -99,19 +104,28 @@ pub(crate) struct Problem {
     pub(crate) text: String,
     /// The exit code of it.
     pub(crate) exit: Exit,
+    /// What the process that refused calls it.
+    pub(crate) code: Option<ErrorCode>,
 }
 
 impl Problem {
     fn of(socket: &Path, error: &ClientError) -> Self {
-        let (name, refused) = (served_by(socket), Exit::Degraded);
-        let (exit, text) = match error {
-            ClientError::NotConnected(error) => not_connected(socket, error),
-            ClientError::OutcomeUnknown { why } => {
-                (Exit::NoAnswer, format!("{name} does not answer: {why}"))
+        let name = served_by(socket);
+        let (exit, text, code) = match error {
+            ClientError::NotConnected(error) => {
+                let (exit, text) = not_connected(socket, error);
+                (exit, text, None)
             }
-            ClientError::Protocol(error) => (refused, format!("{name}: {error}")),
+            ClientError::OutcomeUnknown { why } => {
+                let text = format!("{name} does not answer: {why}");
+                (Exit::NoAnswer, text, None)
+            }
+            ClientError::Protocol(error) => {
+                let text = format!("{name}: {error}");
+                (Exit::Degraded, text, Some(error.code))
+            }
         };
-        Self { text, exit }
+        Self { text, exit, code }
     }
 
     /// It is there, but does not answer in time.

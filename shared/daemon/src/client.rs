@@ -75,9 +75,14 @@ impl Client {
         let mut bytes = Vec::new();
         frame::write(Head::request(id, deadline), request, &mut bytes)
             .map_err(ClientError::Protocol)?;
-        self.stream.write_all(&bytes).map_err(|e| unknown(&e))?;
+        // Where the door was closed before we spoke, why it was is still to be read.
+        let written = self.stream.write_all(&bytes).map_err(|e| unknown(&e));
         loop {
-            let line = self.line_by(deadline)?;
+            let line = match (self.line_by(deadline), &written) {
+                (Ok(line), _) => line,
+                (Err(_), Err(_)) => return written.and(Err(closed())),
+                (Err(error), Ok(())) => return Err(error),
+            };
             let envelope = Envelope::read(&line).map_err(ClientError::Protocol)?;
             if envelope.id == Some(id) {
                 return envelope.message().map_err(ClientError::Protocol);
@@ -123,10 +128,7 @@ impl Client {
                 .map_err(|e| unknown(&e))?;
             let mut bytes = [0; 16 * 1024];
             match self.stream.read(&mut bytes) {
-                Ok(0) => {
-                    let why = "the other side closed the connection".to_owned();
-                    return Err(ClientError::OutcomeUnknown { why });
-                }
+                Ok(0) => return Err(closed()),
                 Ok(n) => self.lines.push(bytes.get(..n).unwrap_or_default()),
                 Err(e) if is_pause(&e) => {}
                 Err(e) => return Err(unknown(&e)),
@@ -144,6 +146,12 @@ fn is_pause(error: &io::Error) -> bool {
 
 fn deadline_in(patience: Duration) -> BootMs {
     clock::boot_now().after(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn closed() -> ClientError {
+    ClientError::OutcomeUnknown {
+        why: "the other side closed the connection".to_owned(),
+    }
 }
 
 fn unknown(error: &io::Error) -> ClientError {

@@ -44,13 +44,13 @@ pub(crate) fn tell(dir: &Path, verb: Verb) -> Result<VerbDone, Failed> {
 /// The same to the guard of this socket.
 pub(crate) fn tell_at(socket: &Path, verb: Verb) -> Result<VerbDone, Failed> {
     let word = OperatorVerb { by: whoami(), verb };
-    let asked = ask(socket, &GuardRequest::Operator(word)).map_err(|problem| {
-        let hint = if problem.is_silence() {
-            "; whether it was done is not known: look at perpsctl status, then say it again"
-        } else {
-            ""
-        };
-        Failed::with(problem.exit, format!("{}{hint}", problem.text))
+    let asked = ask(socket, &GuardRequest::Operator(word)).map_err(|mut problem| {
+        if problem.is_silence() {
+            problem.text.push_str(
+                "; whether it was done is not known: look at perpsctl status, then say it again",
+            );
+        }
+        Failed::from(problem)
     });
     let reply = talk::taken(asked?)?;
     if let GuardReply::VerbDone(done) = reply {

@@ -319,6 +319,12 @@ fn child_line(child: &ChildStatus) -> String {
 }
 
 fn alerts_line(picture: &Picture, lines: &mut Vec<String>) {
+    if picture.alerts_closed {
+        lines.push(format!(
+            "{DIM}alerts    shown to root and the harness's own user only{PLAIN}"
+        ));
+        return;
+    }
     let Some(alerts) = &picture.alerts else {
         lines.push(format!(
             "{RED}alerts    no answer: the supervisor logs them meanwhile{PLAIN}"
@@ -359,7 +365,10 @@ fn next_steps(picture: &Picture) -> Vec<String> {
         for (silent, process) in [
             (picture.risk.is_none(), Process::RiskGuard),
             (picture.gateway.is_none(), Process::Gateway),
-            (picture.alerts.is_none(), Process::AlertForwarder),
+            (
+                picture.alerts.is_none() && !picture.alerts_closed,
+                Process::AlertForwarder,
+            ),
         ] {
             let ready =
                 |child: &ChildStatus| child.process == process && child.state == ChildState::Ready;
