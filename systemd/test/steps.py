@@ -43,13 +43,14 @@ def units(house):
 
 def exposure(house):
     """systemd-analyze security is at or under 2.0"""
-    said = []
-    for unit in ("perps.service", "perps@demo.service"):
-        text = house.machine.run("systemd-analyze", "security", "--no-pager", unit)
-        level = float(re.search(r"Overall exposure level for \S+: ([\d.]+)", text).group(1))
-        check(level <= EXPOSURE_MOST, f"{unit}: {level}")
-        said.append(f"{unit} {level}")
-    return ", ".join(said)
+    return ", ".join(measured(house, unit) for unit in ("perps.service", "perps@demo.service"))
+
+
+def measured(house, unit):
+    text = house.machine.run("systemd-analyze", "security", "--no-pager", unit)
+    level = float(re.search(r"Overall exposure level for \S+: ([\d.]+)", text).group(1))
+    check(level <= EXPOSURE_MOST, f"{unit}: {level}")
+    return f"{unit} {level}"
 
 
 def starts(house):
@@ -265,6 +266,7 @@ def bot_user(house):
     source = house.machine.run("cat", "/usr/local/share/doc/perps/bot-user.conf")
     (drop_in / "bot-user.conf").write_text(source)
     house.machine.run("systemctl", "daemon-reload")
+    exposure = measured(house, own.unit)
     own.systemctl("start")
     children = own.await_children(4)
     own.await_synced()
@@ -289,6 +291,7 @@ def bot_user(house):
     own.systemctl("stop")
     check(own.show("Result") == "success", own.show("Result"))
     check(not house.machine.try_run("pgrep", "--uid", "perps-bot").stdout, "the bot is still there")
+    return f"with bot-user.conf {exposure}"
 
 
 def uninstall(house):
