@@ -129,6 +129,13 @@ pub(crate) fn lines(texts: &[String]) {
     }
 }
 
+/// A screenful in the place of the one before.
+pub(crate) fn screen(texts: &[String]) {
+    // What was there is written over, and only the rest is cleared: nothing flickers.
+    let rows: Vec<String> = texts.iter().map(|text| format!("{text}\x1b[K")).collect();
+    line(&format!("\x1b[H{}\x1b[J", rows.join("\n")));
+}
+
 /// A sentence about what is wrong.
 pub(crate) fn problem(text: &str) {
     drop(writeln!(anstream::stderr().lock(), "perpsctl: {text}"));

@@ -101,6 +101,7 @@ fn a_member_operates_and_a_stranger_is_refused() {
     let (code, said) = member.says("halt");
     assert_eq!((code, &said["state"]), (0, &"HALTED".into()), "{said}");
     assert_eq!(stage.harness.risk().unwrap().state, TradingState::Halted);
+    stage.harness.await_tag(Tag::Halt).unwrap();
     let told = stage.harness.trading_log().unwrap();
     assert!(
         told.contains("nobody"),

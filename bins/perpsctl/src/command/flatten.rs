@@ -78,10 +78,12 @@ fn watch(dir: &Path, form: Form, args: &Flatten, command: CommandId) -> Done {
             Err(_) => {}
         }
         if boot_now() >= end {
+            let away = verb::gateway_away(dir).map_or_else(String::new, |why| format!("; {why}"));
             return Err(Failed::with(
                 Exit::NoAnswer,
                 format!(
-                    "not flat after {} s; the harness goes on with it: perpsctl status",
+                    "not flat after {} s ({shown}){away}; the harness goes on with it: perpsctl \
+                     status",
                     args.timeout
                 ),
             ));

@@ -10,6 +10,7 @@ use crate::exit::verdict;
 use crate::failure::{Done, Failed, Trouble};
 use crate::out::Form;
 use crate::picture::Picture;
+use crate::screen::Detail;
 use crate::{out, pause, screen};
 
 /// The picture without a supervisor: programs find the same object as in any other failure.
@@ -26,11 +27,10 @@ pub(crate) fn run(dir: &Path, form: Form, args: &Status) -> Done {
     loop {
         let picture = Picture::take(dir);
         let exit = verdict(&picture);
-        if args.watch {
-            out::line("\x1b[2J\x1b[H");
-        }
         match &picture.supervisor_problem {
-            None => form.tell(&picture, || screen::status(&picture)),
+            None if args.watch => out::screen(&watched(&picture)),
+            None => form.tell(&picture, || screen::status(&picture, Detail::All)),
+            Some(problem) if args.watch => out::screen(&[format!("perpsctl: {problem}")]),
             Some(problem) => {
                 let absent = Absent {
                     picture: &picture,
@@ -44,5 +44,17 @@ pub(crate) fn run(dir: &Path, form: Form, args: &Status) -> Done {
             return Ok(exit);
         }
         pause::for_a(Duration::from_secs(1));
+    }
+}
+
+/// The picture as it fits the terminal; all of it where there is none.
+fn watched(picture: &Picture) -> Vec<String> {
+    match terminal_size::terminal_size() {
+        // The cursor has a row of its own.
+        Some((columns, rows)) => {
+            let rows = usize::from(rows.0).saturating_sub(1);
+            screen::fitted(picture, rows, usize::from(columns.0))
+        }
+        None => screen::status(picture, Detail::All),
     }
 }

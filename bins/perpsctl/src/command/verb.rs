@@ -3,15 +3,16 @@
 use std::path::Path;
 
 use daemon::deployment::Deployment;
+use protocol::Process;
 use protocol::frame::Empty;
 use protocol::guard::{GuardReply, GuardRequest, OperatorVerb, ResetTarget, Verb, VerbDone};
-use protocol::status::RiskStatus;
+use protocol::status::{ChildState, RiskStatus};
 use serde::Serialize;
 
 use crate::cli::{Reset, ResetLimit};
 use crate::exit::Exit;
 use crate::failure::{Done, Failed};
-use crate::out::Form;
+use crate::out::{self, Form};
 use crate::picture::ask;
 use crate::talk;
 
@@ -26,9 +27,30 @@ struct Said {
 /// Says a word to the guard and shows what it brought about.
 pub(crate) fn say(dir: &Path, form: Form, verb: Verb) -> Done {
     let done = tell(dir, verb.clone())?;
+    let reaches = matches!(verb, Verb::Halt { .. });
     let said = Said { verb, done };
     form.tell(&said, || vec![in_words(&said.done)]);
+    if let Some(why) = gateway_away(dir).filter(|_| reaches) {
+        out::problem(&why);
+    }
     Ok(Exit::Healthy)
+}
+
+/// Why nothing reaches the venue now, if it is that the gateway is not there.
+pub(crate) fn gateway_away(dir: &Path) -> Option<String> {
+    let children = talk::status(dir).ok()?.children;
+    let mut away = children
+        .iter()
+        .filter(|child| child.process == Process::Gateway && child.state != ChildState::Ready);
+    let state = away.next()?.state;
+    let how = if state == ChildState::Latched {
+        "perpsctl restart gateway"
+    } else {
+        "the supervisor brings it back"
+    };
+    Some(format!(
+        "the gateway is {state}: nothing reaches the venue until it is ready ({how})"
+    ))
 }
 
 /// What a word brought about, on one line.

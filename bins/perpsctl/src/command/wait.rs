@@ -40,10 +40,14 @@ fn missing(condition: Condition, picture: &Picture) -> Option<String> {
                 .iter()
                 .find(|c| c.state != ChildState::Ready);
             if let Some(child) = unready {
-                return Some(format!(
-                    "{} is {} {}",
-                    child.process, child.state, child.waiting_for
-                ));
+                let (process, state) = (child.process, child.state);
+                return Some(match (state, child.waiting_for.as_str()) {
+                    (ChildState::Latched, _) => {
+                        format!("{process} is {state}: perpsctl restart {process}")
+                    }
+                    (_, "") => format!("{process} is {state}"),
+                    (_, what) => format!("{process} is {state}, waits for {what}"),
+                });
             }
             match &picture.risk {
                 None => Some(picture.risk_problem().to_owned()),

@@ -32,10 +32,12 @@ pub(crate) fn limit_line(limit: &LimitUse) -> String {
     if matches!(limit.tag, Tag::OrderLimit | Tag::PriceCollar) {
         return format!("{name} each order: {}", bound_of_one(bound, &limit.unit));
     }
-    let used = limit
-        .used
-        .as_deref()
-        .map_or("unknown".to_owned(), |u| amount(u, &limit.unit));
+    let used = match (&limit.used, limit.unit.as_str()) {
+        (None, _) => "unknown".to_owned(),
+        // The currency stands behind the bound.
+        (Some(used), "settle") => used.parse().map_or_else(|_| used.clone(), money),
+        (Some(used), unit) => amount(used, unit),
+    };
     let of = amount(bound, &limit.unit);
     let gauge = limit.fraction.map_or_else(String::new, |f| {
         format!("{}{}{PLAIN}", colour(f, limit.tripped), bar(f))

@@ -5,6 +5,7 @@
 
 mod bar;
 mod clock;
+mod fit;
 mod limits;
 mod pnl;
 mod replay;
@@ -13,11 +14,12 @@ mod status;
 
 pub(crate) use bar::bar;
 pub(crate) use clock::time_of_day;
+pub(crate) use fit::{cut, fitted};
 pub(crate) use limits::{limit_line, limits, money};
 pub(crate) use pnl::pnl;
 pub(crate) use replay::{happened, summary, what_if};
 pub(crate) use span::span;
-pub(crate) use status::{risk_lines, status};
+pub(crate) use status::{Detail, risk_lines, status};
 
 /// Bold, for what matters most.
 pub(crate) const BOLD: &str = "\x1b[1m";

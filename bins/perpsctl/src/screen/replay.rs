@@ -10,7 +10,7 @@ use replay::{
 };
 
 use super::status::grouped;
-use super::{BOLD, DIM, GREEN, PLAIN, RED, YELLOW, risk_lines, span};
+use super::{BOLD, DIM, Detail, GREEN, PLAIN, RED, YELLOW, risk_lines, span};
 
 /// One thing that happened.
 pub(crate) fn happened(news: Happened<'_>) -> Vec<String> {
@@ -75,7 +75,7 @@ pub(crate) fn summary(report: &Report) -> Vec<String> {
                 moment(status.now),
                 status.state
             ));
-            risk_lines(status, &mut lines);
+            risk_lines(status, Detail::All, &mut lines);
         }
         None => lines.push("no input".to_owned()),
     }

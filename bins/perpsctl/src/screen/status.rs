@@ -3,22 +3,39 @@
 
 use money::Decimal;
 use protocol::status::{
-    BookPosition, ChildState, ChildStatus, FeedState, GatewayStatus, RiskStatus, SupervisorStatus,
-    TradingState,
+    BookPosition, ChildState, ChildStatus, FeedState, GatewayStatus, LimitUse, RiskStatus,
+    SupervisorStatus, TradingState,
 };
 use protocol::{Process, VenueMs};
 
 use super::{BOLD, DIM, GREEN, PLAIN, RED, YELLOW, limit_line, span, time_of_day};
 use crate::picture::Picture;
 
+/// Which limits are worth a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// All that are on.
+    All,
+    /// Those of which something is used, or that have tripped.
+    Used,
+}
+
+impl Detail {
+    fn shows(self, limit: &LimitUse) -> bool {
+        let is_used = limit.fraction.is_some_and(|used| !used.get().is_zero());
+        let counts = self == Self::All || limit.tripped || is_used;
+        limit.limit.is_some() && counts
+    }
+}
+
 /// The screen, a line each.
-pub(crate) fn status(picture: &Picture) -> Vec<String> {
+pub(crate) fn status(picture: &Picture, detail: Detail) -> Vec<String> {
     let Some(supervisor) = &picture.supervisor else {
         return vec![picture.supervisor_problem.clone().unwrap_or_default()];
     };
     let mut lines = vec![headline(picture)];
     match &picture.risk {
-        Some(risk) => risk_lines(risk, &mut lines),
+        Some(risk) => risk_lines(risk, detail, &mut lines),
         None => lines.push(format!("{RED}guard     {}{PLAIN}", picture.risk_problem())),
     }
     venue_line(picture, &mut lines);
@@ -44,7 +61,7 @@ fn headline(picture: &Picture) -> String {
         || format!("{RED}{BOLD}NO GUARD: entries are blocked{PLAIN}"),
         |risk| {
             let colour = match risk.state {
-                TradingState::Active if risk.synced => GREEN,
+                TradingState::Active if risk.synced && risk.waiting_for.is_empty() => GREEN,
                 TradingState::Active => YELLOW,
                 TradingState::ReduceOnly | TradingState::Halted | TradingState::Frozen => RED,
             };
@@ -55,14 +72,24 @@ fn headline(picture: &Picture) -> String {
             } else {
                 format!(": {}", why.join(" "))
             };
-            format!("{colour}{BOLD}{}{PLAIN} since {since}{because}", risk.state)
+            let waits = match risk.state {
+                TradingState::Active if !risk.waiting_for.is_empty() => {
+                    format!(" {YELLOW}but no entries yet{PLAIN}")
+                }
+                TradingState::Active
+                | TradingState::ReduceOnly
+                | TradingState::Halted
+                | TradingState::Frozen => String::new(),
+            };
+            let state = risk.state;
+            format!("{colour}{BOLD}{state}{PLAIN} since {since}{because}{waits}")
         },
     );
     format!("{BOLD}{}{PLAIN} {venue}   {state}", mode.to_uppercase())
 }
 
 /// What the guard knows: what blocks, session, limits, money, positions.
-pub(crate) fn risk_lines(risk: &RiskStatus, lines: &mut Vec<String>) {
+pub(crate) fn risk_lines(risk: &RiskStatus, detail: Detail, lines: &mut Vec<String>) {
     for trip in &risk.trips {
         let when = trip.clears_at.map_or_else(String::new, |at| {
             format!(" (in {})", span(at.since(risk.now)))
@@ -87,7 +114,7 @@ pub(crate) fn risk_lines(risk: &RiskStatus, lines: &mut Vec<String>) {
         session.refused,
         risk.unresolved
     ));
-    let on = risk.limits.iter().filter(|limit| limit.limit.is_some());
+    let on = risk.limits.iter().filter(|limit| detail.shows(limit));
     for (n, limit) in on.enumerate() {
         lines.push(format!(
             "{:<9} {}",
@@ -101,7 +128,7 @@ pub(crate) fn risk_lines(risk: &RiskStatus, lines: &mut Vec<String>) {
         .filter(|l| l.limit.is_none())
         .map(|l| l.name.as_str())
         .collect();
-    if !off.is_empty() {
+    if !off.is_empty() && detail == Detail::All {
         lines.push(format!("{DIM}off       {}{PLAIN}", off.join(", ")));
     }
     money_line(risk, lines);

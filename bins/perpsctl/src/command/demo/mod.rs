@@ -23,7 +23,7 @@ use crate::failure::{Done, Failed};
 use crate::follow::Follower;
 use crate::out::Form;
 use crate::picture::Picture;
-use crate::screen::{DIM, PLAIN};
+use crate::screen::{DIM, Detail, PLAIN};
 use crate::{out, pause, screen};
 
 /// The demo's config, built in.
@@ -117,8 +117,8 @@ fn watch(
         if !form.is_json() && clock::boot_now() >= next_picture {
             let picture = Picture::take(harness.dir());
             let left = over.since(clock::boot_now()) / 1_000;
-            let rows = size.map(|(_, rows)| usize::from(rows.0));
-            show(&picture, &story, left, rows.filter(|_| live));
+            let size = size.map(|(columns, rows)| (usize::from(columns.0), usize::from(rows.0)));
+            show(&picture, &story, left, size.filter(|_| live));
             next_picture = clock::boot_now().after(if live { 500 } else { 15_000 });
         }
         pause::for_a(Duration::from_millis(50));
@@ -126,20 +126,21 @@ fn watch(
     Ok(story)
 }
 
-/// The picture, and on a terminal of so many rows the newest of the story below it.
-fn show(picture: &Picture, story: &Story, seconds_left: u64, rows: Option<usize>) {
-    let status = screen::status(picture);
-    let Some(rows) = rows else {
-        return out::lines(&status);
+/// The picture, and on a terminal of so many rows and columns the newest of the story below it.
+fn show(picture: &Picture, story: &Story, seconds_left: u64, size: Option<(usize, usize)>) {
+    let Some((columns, rows)) = size else {
+        return out::lines(&screen::status(picture, Detail::All));
     };
-    out::line("\x1b[2J\x1b[H");
-    out::lines(&status);
-    out::line(&format!(
+    // One row for the ruler, one for the cursor.
+    let rows = rows.saturating_sub(2);
+    let mut shown = screen::fitted(picture, rows.saturating_sub(*STORY.start()), columns);
+    shown.push(format!(
         "{DIM}--- logs/trading.log --- {seconds_left} s left, Ctrl-C ends it{PLAIN}"
     ));
-    // Two rows for the cleared line and the cursor, one for the ruler.
-    let room = rows.saturating_sub(status.len().saturating_add(3));
-    let shown = room.clamp(*STORY.start(), *STORY.end());
-    let from = story.lines.len().saturating_sub(shown);
-    out::lines(story.lines.get(from..).unwrap_or_default());
+    let room = rows.saturating_sub(shown.len().saturating_sub(1));
+    let told = room.clamp(*STORY.start(), *STORY.end());
+    let from = story.lines.len().saturating_sub(told);
+    let story = story.lines.get(from..).unwrap_or_default();
+    shown.extend(story.iter().map(|line| screen::cut(line, columns)));
+    out::screen(&shown);
 }
