@@ -10,6 +10,7 @@ mod pause;
 mod picture;
 mod screen;
 mod talk;
+mod verdict;
 
 use std::process::ExitCode;
 

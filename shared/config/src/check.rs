@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::catalogue::{self, Kind};
+use crate::kinds;
 use crate::number::shown;
 use crate::problem::{Place, Problem};
 use crate::read::{Entry, Node, Placed};
 use crate::suggest;
-use crate::value::{self, Value};
+use crate::value::Value;
 
 /// What a file says, key by key.
 #[derive(Debug, Default)]
@@ -61,7 +62,7 @@ impl Checked {
             self.unused.push((key.path.to_owned(), entry.place));
             return;
         }
-        match value::read(key, &entry.value) {
+        match kinds::read(key, &entry.value) {
             Ok(value) => {
                 self.written.insert(key.path, (value, entry.place));
             }

@@ -9,8 +9,9 @@ use rust_decimal::prelude::ToPrimitive;
 
 use crate::catalogue::{self, Absent, Key};
 use crate::check::Checked;
+use crate::kinds;
 use crate::problem::{Place, Problem};
-use crate::value::{self, Value};
+use crate::value::Value;
 
 /// One used key with the value that holds.
 #[derive(Debug, Clone)]
@@ -251,7 +252,7 @@ impl Effective {
 }
 
 fn default(key: &Key) -> Result<Value, Problem> {
-    value::absent(key).map_err(|refusal| {
+    kinds::absent(key).map_err(|refusal| {
         let what = format!("its default is wrong: {}", refusal.what);
         Problem::at(Place::START, what).about(key.path)
     })

@@ -25,6 +25,7 @@ mod check;
 mod diff;
 mod effective;
 mod interval;
+mod kinds;
 mod lists;
 mod mode_guard;
 mod notes;

@@ -16,8 +16,9 @@ pub mod schema;
 mod rebuild;
 mod second;
 mod story;
+mod unreadable;
 
 pub use rebuild::{Rebuilt, engine_of, genesis_of, rebuild};
 pub use record::{Recorded, Told, Verdict};
-pub use schema::Unreadable;
 pub use story::{Base, Checkpoint, Story, StoryError};
+pub use unreadable::Unreadable;

@@ -12,10 +12,10 @@
 
 use risk::{SCHEMA_VERSION, State};
 use serde_json::Value;
-use thiserror::Error;
 
 use crate::record::{self, Recorded};
 use crate::second;
+use crate::unreadable::Unreadable;
 
 /// Changes the JSON of one version into that of the next.
 type Change = fn(&mut Value) -> Result<(), Unreadable>;
@@ -39,25 +39,6 @@ const _: () = assert!(
     "SCHEMA_VERSION was raised: add the step to it in history::schema, then run \
      `cargo run --package history --example write_fixture` and commit the new fixture"
 );
-
-/// Why something that was written cannot be read.
-#[derive(Debug, Error)]
-pub enum Unreadable {
-    /// Not the JSON that it should be.
-    #[error("it is not what version {SCHEMA_VERSION} reads: {0}")]
-    Json(#[from] serde_json::Error),
-    /// A part that an older version always wrote is not there.
-    #[error("schema version {version} always has {what}, this has none")]
-    Lacks {
-        /// The version that it claims.
-        version: u32,
-        /// The missing part.
-        what: &'static str,
-    },
-    /// A version that there never was.
-    #[error("there is no schema version {0}")]
-    NoSuchVersion(u32),
-}
 
 /// Reads the state of a snapshot that this version, or an older one, has written.
 pub fn state(json: &str, version: u32) -> Result<State, Unreadable> {

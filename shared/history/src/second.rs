@@ -7,7 +7,7 @@
 use money::Amount;
 use serde_json::{Map, Value, json};
 
-use crate::schema::Unreadable;
+use crate::unreadable::Unreadable;
 
 /// The `state` of a snapshot.
 pub(crate) fn state(state: &mut Value) -> Result<(), Unreadable> {

@@ -10,7 +10,8 @@ use thiserror::Error;
 
 use crate::genesis_of;
 use crate::record::Recorded;
-use crate::schema::{self, Unreadable};
+use crate::schema;
+use crate::unreadable::Unreadable;
 
 /// What a guard was told, in order.
 #[derive(Debug)]

@@ -19,6 +19,7 @@ mod reader;
 mod report;
 mod run;
 mod source;
+mod taken;
 mod what_if;
 
 pub use report::{

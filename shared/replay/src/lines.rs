@@ -10,7 +10,7 @@ use protocol::{BootId, BootMs, Stamp, VenueMs};
 use risk::{Input, InputKind};
 use serde::Deserialize;
 
-use crate::reader::{Answer, Taken};
+use crate::taken::{Answer, Taken};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,34 +7,17 @@ use std::io::BufRead as _;
 use std::path::Path;
 use std::sync::mpsc::SyncSender;
 
-use history::{Recorded, Told};
-use risk::Input;
+use history::Recorded;
 
 use crate::lines::Lines;
 use crate::source::{Records, SourceError};
+use crate::taken::{Answer, Taken};
 
 /// Inputs that are handed over at once.
 const BATCH: usize = 1_024;
 
 /// Batches that may wait.
 pub(crate) const BATCHES_WAITING: usize = 4;
-
-/// One input as it was taken down.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Taken {
-    pub(crate) input: Input,
-    /// What its step brought about.
-    pub(crate) answer: Answer,
-}
-
-/// What is known about what a step brought about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// It was not taken down.
-    Unknown,
-    /// This in short; `None`: nothing at all.
-    Known(Option<Told>),
-}
 
 /// Numbered inputs, or why there are no more.
 pub(crate) type Batch = Result<Vec<(u64, Taken)>, SourceError>;

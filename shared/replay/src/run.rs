@@ -8,9 +8,10 @@ use protocol::{AccountId, Stamp, VenueMs};
 use risk::{Effects, Engine, Input, InputKind, Limits, Start, State, StoreCondition};
 
 use crate::lane::{Lane, Tell};
-use crate::reader::{self, Answer, BATCHES_WAITING, Batch, Taken};
+use crate::reader::{self, BATCHES_WAITING, Batch};
 use crate::report::{Check, Difference, Happened, Report, Span};
 use crate::source::{Records, Source, SourceError};
+use crate::taken::{Answer, Taken};
 use crate::what_if::WhatIf;
 
 /// Inputs between two words of progress.

@@ -4,7 +4,8 @@ use exchange::signing::sign;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::hub::{Face, Hub, ListenerId};
+use super::feed::ListenerId;
+use super::hub::{Face, Hub};
 use super::topic::{PrivateTopic, PublicTopic};
 use crate::http::Keys;
 use crate::matching::Moment;

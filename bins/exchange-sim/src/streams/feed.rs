@@ -7,12 +7,14 @@ use money::Decimal;
 use serde_json::{Map, Value, json};
 
 use super::book::Book;
-use super::hub::ListenerId;
 use super::topic::{Form, PublicTopic};
 use crate::candles::Candle;
 use crate::matching::{MarketId, Moment};
 use crate::rows::{kline_row, streamed_print, ticker_row};
 use crate::sim::Sim;
+
+/// Which of the open streams one is.
+pub(crate) type ListenerId = u64;
 
 /// A candle that did not change for so long is told once more.
 const REMINDER_MS: i64 = 1_000;

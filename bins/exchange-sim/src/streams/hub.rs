@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::extract::ws::Utf8Bytes;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-use super::feed::Feed;
+use super::feed::{Feed, ListenerId};
 use super::news::News;
 use super::topic::{PrivateTopic, PublicTopic};
 use crate::http::Peer;
@@ -17,9 +17,6 @@ const BACKLOG: usize = 4_096;
 
 /// Ms between two messages of a ticker.
 const TICK_MS: i64 = 100;
-
-/// Which of the open streams one is.
-pub(crate) type ListenerId = u64;
 
 /// What a stream is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,5 +22,6 @@ mod news;
 mod socket;
 mod topic;
 
-pub(crate) use hub::{Hub, ListenerId};
+pub(crate) use feed::ListenerId;
+pub(crate) use hub::Hub;
 pub(crate) use socket::routes;

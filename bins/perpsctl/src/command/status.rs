@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::cli::Status;
-use crate::exit::verdict;
 use crate::failure::{Done, Failed, Trouble};
 use crate::out::Form;
 use crate::picture::Picture;
 use crate::screen::Detail;
+use crate::verdict::verdict;
 use crate::{out, pause, screen};
 
 /// The picture without a supervisor: programs find the same object as in any other failure.

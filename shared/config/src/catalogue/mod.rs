@@ -65,7 +65,7 @@ mod tests {
     use rust_decimal::Decimal;
 
     use super::{Kind, is_section, keys};
-    use crate::value;
+    use crate::kinds;
 
     #[test]
     fn every_entry_is_complete() {
@@ -82,7 +82,7 @@ mod tests {
             );
             assert_eq!(key.is_used(), key.kind != Kind::Anything, "{}", key.path);
             assert!(
-                value::absent(key).is_ok(),
+                kinds::absent(key).is_ok(),
                 "{}: its default is refused",
                 key.path
             );

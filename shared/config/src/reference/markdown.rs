@@ -1,7 +1,7 @@
 //! The reference for people.
 
 use crate::catalogue::{Absent, Key, Kind, TakesEffect, Tighter, keys};
-use crate::value::wanted;
+use crate::kinds::wanted;
 
 const HEAD: &str = "\
 # The config, key by key
