@@ -148,7 +148,13 @@ impl OrderLinkId {
             hash ^= u128::from(byte);
             hash = hash.wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
         }
-        Self::new(&format!("{prefix}{hash:032x}"))
+        let mut text = String::with_capacity(36);
+        text.push_str(prefix);
+        for byte in hash.to_be_bytes() {
+            let digits = [byte >> 4, byte & 0xf].into_iter();
+            text.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
+        }
+        Self::new(&text)
     }
 }
 
@@ -194,6 +200,18 @@ impl fmt::Display for SessionId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The published values of the hash.
+    #[test]
+    fn a_link_id_is_its_digest() {
+        for (name, digest) in [
+            ("a", "d228cb696f1a8caf78912b704e4a8964"),
+            ("ab", "08809544bbab1be95aa0733055b69a62"),
+        ] {
+            let link = OrderLinkId::of_gateway(name).unwrap();
+            assert_eq!(link.as_str(), format!("px-{digest}"));
+        }
+    }
 
     #[test]
     fn an_intent_has_one_link_id_in_each_history() {
