@@ -263,16 +263,6 @@ pub struct CommandResult {
     pub refused: bool,
 }
 
-/// How a command ended that the venue has not confirmed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GivenUp {
-    /// An operator took it back.
-    Withdrawn,
-    /// It can never be done.
-    Refused,
-}
-
 /// An operator's word, with who said it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

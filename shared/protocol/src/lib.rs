@@ -9,6 +9,7 @@
 
 pub mod alert;
 pub mod alerts;
+mod commands;
 pub mod control;
 pub mod frame;
 pub mod gateway;

@@ -3,10 +3,10 @@
 use money::{Amount, Price, Qty, Ratio};
 use serde::{Deserialize, Serialize};
 
-pub use crate::guard::GivenUp;
+pub use crate::commands::{CommandStatus, GivenUp};
 use crate::{
-    BootMs, CommandId, Context, Generation, Mode, OrderId, Process, SessionId, Severity, Side,
-    Symbol, Tag, VenueMs,
+    BootMs, Context, Generation, Mode, OrderId, Process, SessionId, Severity, Side, Symbol, Tag,
+    VenueMs,
 };
 
 /// The version of these shapes.
@@ -91,31 +91,6 @@ pub struct RiskStatus {
     pub state_fault: Option<String>,
     /// Alerts the alert-forwarder has not taken yet.
     pub alerts_waiting: u32,
-}
-
-/// A command of the guard to the gateway: cancel opening orders, or go flat.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CommandStatus {
-    /// Which.
-    pub command_id: CommandId,
-    /// What it is, in a few words.
-    pub what: String,
-    /// Since when it is under way; when it was confirmed once it is done. Venue time.
-    pub since: VenueMs,
-    /// How far it is, what is in its way, or what was done.
-    pub progress: Option<String>,
-    /// Whether a fresh read of the venue has confirmed it.
-    pub done: bool,
-    /// It has ended without that, and how.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub given_up: Option<GivenUp>,
-}
-
-impl CommandStatus {
-    /// Whether it is still to be brought about.
-    pub const fn pending(&self) -> bool {
-        !self.done && self.given_up.is_none()
-    }
 }
 
 /// One condition that blocks entries.

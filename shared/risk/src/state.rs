@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use money::{Amount, Price, Qty, Ratio};
-use protocol::guard::{CommandKind, GivenUp};
+use protocol::guard::CommandKind;
+use protocol::status::GivenUp;
 use protocol::venue::{Instrument, Order, Position, Wallet};
 use protocol::{
     AccountId, Approval, ApprovalId, CommandId, Context, ExecId, Generation, Intent, Mode, OrderId,
