@@ -7,6 +7,7 @@
 use std::io;
 use std::path::Path;
 
+use crate::error::StoreError;
 use crate::sparse::Sparse;
 
 /// What stands at a path, not following a symbolic link.
@@ -84,4 +85,12 @@ pub trait FileSystem: Send {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// Takes the exclusive lock on the file at `path`, made if need be, and writes `holder` into it.
     fn lock(&self, path: &Path, holder: &str) -> Result<Box<dyn Lock>, LockRefused>;
+}
+
+/// Removes a file that need not be there.
+pub(crate) fn remove_if_there(fs: &dyn FileSystem, path: &Path) -> Result<(), StoreError> {
+    match fs.remove(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StoreError::mild("remove", path, e)),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }

@@ -18,7 +18,7 @@ use crate::judge::{self, Judged, Verdict};
 use crate::paths::{StorePaths, UnixMs};
 use crate::segment::{Ending, FORMAT, Item, Scan, in_words, scan_all};
 use crate::snapshot::{self, Found, Identity};
-use crate::store::{Options, Phase, Snapshots};
+use crate::standing::{Options, Phase, Snapshots};
 use crate::writer::{Active, Kept, Resume};
 
 /// Everything that the store is made from.

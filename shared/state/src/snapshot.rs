@@ -22,10 +22,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::error::{OpenError, StoreError};
-use crate::filesystem::{EntryKind, FileSystem};
+use crate::filesystem::{EntryKind, FileSystem, remove_if_there};
 use crate::paths::{StorePaths, UnixMs};
 use crate::segment::in_words;
-use crate::writer::remove_if_there;
 
 /// No snapshot of ours is longer.
 pub(crate) const LIMIT_BYTES: u64 = 64 * 1024 * 1024;

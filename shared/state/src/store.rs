@@ -7,34 +7,13 @@ use serde::Serialize;
 use crate::archive;
 use crate::condition::Recovered;
 use crate::error::{OpenError, StoreError};
-use crate::filesystem::{FileSystem, Lock};
+use crate::filesystem::{FileSystem, Lock, remove_if_there};
 use crate::paths::{StorePaths, UnixMs};
 use crate::recovery;
 use crate::segment::scan_all;
 use crate::snapshot::{self, Identity, LIMIT_BYTES};
-use crate::writer::{Writer, remove_if_there};
-
-/// Sizes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
-    /// Length of a journal segment, in bytes; from 1 KiB to 256 MiB.
-    pub segment_bytes: usize,
-    /// How many segments are kept although no snapshot needs them, for replay.
-    pub keep_segments: usize,
-    /// The most that may wait to be written, in bytes.
-    pub buffer_bytes: usize,
-}
-
-impl Default for Options {
-    /// 4 MiB segments, eight of them kept, 8 MiB may wait.
-    fn default() -> Self {
-        Self {
-            segment_bytes: 4 * 1024 * 1024,
-            keep_segments: 8,
-            buffer_bytes: 8 * 1024 * 1024,
-        }
-    }
-}
+use crate::standing::{Options, Phase, Snapshots};
+use crate::writer::Writer;
 
 /// What an idle step found and did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,26 +23,6 @@ pub struct Tended {
     /// The snapshot file is gone although this store is running. Nothing is lost: warn, and write
     /// it again with [`Store::snapshot`].
     pub snapshot_missing: bool,
-}
-
-/// Whether records may be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// The first snapshot must come first.
-    NeedsSnapshot,
-    /// Everything is allowed.
-    Running,
-    /// The state is damaged: nothing is written.
-    Sealed,
-}
-
-/// What is known about the snapshot files.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Snapshots {
-    /// The file that stands there, if it is sound: its inode, its length, the last record in it.
-    pub(crate) current: Option<(u64, u64, u64)>,
-    /// The last record in the one before.
-    pub(crate) previous: Option<u64>,
 }
 
 /// A journal and a snapshot, owned by one thread of one process.

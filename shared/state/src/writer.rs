@@ -6,15 +6,15 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::error::{StoreError, is_full};
-use crate::filesystem::{File, FileSystem};
+use crate::filesystem::{File, FileSystem, remove_if_there};
 use crate::frame::{self, ALIGN, Frame, HEAD_BYTES, Kind, frame_bytes};
 use crate::paths::UnixMs;
 use crate::segment::{FOOTER, FORMAT, SegmentHead, segment_name};
 use crate::snapshot::Identity;
-use crate::store::Options;
+use crate::standing::Options;
 
 /// Zeros written and synced in one idle step.
 const PREPARE_BYTES: usize = 512 * 1024;
@@ -464,13 +464,6 @@ impl Active {
         self.file.write_at(bytes, offset)?;
         self.offset += bytes.len();
         Ok(())
-    }
-}
-
-pub(crate) fn remove_if_there(fs: &dyn FileSystem, path: &Path) -> Result<(), StoreError> {
-    match fs.remove(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StoreError::mild("remove", path, e)),
-        Ok(()) | Err(_) => Ok(()),
     }
 }
 
