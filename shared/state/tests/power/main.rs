@@ -157,6 +157,29 @@ fn the_power_cut_again_during_the_recovery() {
     println!("power cuts during recovery: {count} cut points, every one recovered");
 }
 
+/// What was read and nothing proves durable counts as durable from the first commit on, not before.
+#[test]
+fn what_a_start_found_is_durable_with_its_first_commit() {
+    let machine = Simulated::default();
+    let start = || {
+        let fs = Box::new(machine.clone());
+        Store::open(fs, &paths(), &identity(), OPTIONS, NOW)
+            .unwrap()
+            .0
+    };
+    let mut store = start();
+    store.snapshot(NOW, &0).unwrap();
+    store.append(NOW, b"committed").unwrap();
+    store.commit().unwrap();
+    store.append(NOW, b"written").unwrap();
+    store.flush_lazily().unwrap();
+    drop(store);
+    let mut store = start();
+    assert_eq!((store.last_seq(), store.durable_seq()), (2, 1));
+    store.commit().unwrap();
+    assert_eq!((store.last_seq(), store.durable_seq()), (2, 2));
+}
+
 #[test]
 fn every_operation_fails_once_or_from_then_on() {
     let mut count = 0;
