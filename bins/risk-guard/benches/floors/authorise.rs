@@ -169,6 +169,7 @@ fn refused(scale: usize, pinned: bool) -> Row {
     let mut answer = vec![0; reply.len() + event.len()];
     let mut floor = ping_pong(request.len(), answer.len());
     let each = 2_000 / scale;
+    let precedence = precedence(house.guard.pid());
     let name = if pinned {
         "authorise refused / ping-pong, one core"
     } else {
@@ -189,6 +190,15 @@ fn refused(scale: usize, pinned: bool) -> Row {
             (0..each).map(one).collect()
         },
     )
+    .noted(precedence)
+}
+
+/// Whether the guard has the precedence it asks for; without it whoever it wakes interrupts it.
+fn precedence(pid: u32) -> String {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, behind_name) = stat.rsplit_once(')').unwrap();
+    let nice = behind_name.split_whitespace().nth(16).unwrap();
+    format!("guard at nice {nice}")
 }
 
 fn durable(scale: usize, pinned: bool) -> Row {
