@@ -115,9 +115,11 @@ pub async fn place(hands: &Hands, intent: Intent, market: Market) -> Result<Plac
                 repeated: false,
             })
         }
-        Verdict::Silent(ref why) if intent.reduce_only => exit_alone(hands, &intent, why).await,
+        Verdict::Silent(ref why) if intent.reduce_only => {
+            Box::pin(exit_alone(hands, &intent, why)).await
+        }
         Verdict::Refused(ref error) if intent.reduce_only => {
-            exit_alone(hands, &intent, &error.message).await
+            Box::pin(exit_alone(hands, &intent, &error.message)).await
         }
         Verdict::Denied(_) | Verdict::Recorded(_) | Verdict::Silent(_) | Verdict::Refused(_) => {
             Ok(unsent(intent_id, verdict))
@@ -202,7 +204,7 @@ async fn known(
     let instrument = if let Some(instrument) = market.instrument {
         instrument
     } else {
-        let read = hands.venue.instrument(symbol).await?;
+        let read = Box::pin(hands.venue.instrument(symbol)).await?;
         let missing = || odd("market/instruments-info", format!("no instrument {symbol}"));
         let instrument = read.ok_or_else(missing)?;
         hands.seen(begun, Observation::Instruments(vec![instrument.clone()]));
@@ -215,14 +217,17 @@ async fn known(
         mark
     } else {
         let begun = hands.venue.begun();
-        let ticker = hands.venue.ticker(symbol).await?;
+        let ticker = Box::pin(hands.venue.ticker(symbol)).await?;
         let mark = ticker.mark;
         hands.seen(begun, Observation::Tickers(vec![ticker]));
         mark
     };
     if !hands.venue.leverage_known(symbol) {
-        hands.venue.position(symbol).await?;
-        read::positions(hands).await?;
+        Box::pin(async {
+            hands.venue.position(symbol).await?;
+            read::positions(hands).await
+        })
+        .await?;
     }
     Ok((instrument, Some(mark)))
 }

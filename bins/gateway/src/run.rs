@@ -12,7 +12,7 @@ use daemon::child::{Child, Step};
 use daemon::clock::{boot_now, wall_now};
 use daemon::deployment::Deployment;
 use daemon::inherited::Inherited;
-use daemon::logging;
+use daemon::logging::{self, Held};
 use daemon::logline::Level;
 use daemon::server::Incoming;
 use daemon::{environment, server};
@@ -64,6 +64,8 @@ pub async fn run(inherited: Inherited) -> anyhow::Result<ExitCode> {
         return Ok(fail(&mut child, "the exchange keys are blank"));
     };
     let (gateway, talk) = connect(&Deployment::at(&dir), settings, keys)?;
+    // Answered first, logged after.
+    tokio::task::spawn_local(Held::begin().keep());
     let bots = server::serve(listener).context("gateway.sock")?;
     child.report(&Report::Applied(generation));
     child.report(&Report::Ready(Empty {}));

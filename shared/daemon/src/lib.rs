@@ -33,3 +33,4 @@ pub mod precedence;
 pub mod sandbox;
 pub mod server;
 pub mod sidecar;
+pub mod stream;

@@ -9,9 +9,11 @@ use std::io::{ErrorKind, Write};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use protocol::{Alert, BootMs, Context, Process, Severity, Tag};
+use tokio::sync::Notify;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
@@ -23,6 +25,8 @@ static LOG: OnceLock<Log> = OnceLock::new();
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Info as u8);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 static HELD: AtomicBool = AtomicBool::new(false);
+/// The first line of a batch has begun to wait.
+static BEGUN: Notify = Notify::const_new();
 
 /// How often a batch is written by a loop that is busy anyway, however many lines that is.
 const BATCH_MS: u64 = 1;
@@ -66,8 +70,8 @@ pub fn begin(process: Process, pipe: Option<OwnedFd>) {
     }));
 }
 
-/// For a loop that answers first and logs after: while this lives, lines wait for [`Held::tend`],
-/// and one write to the pipe, with the reader that it wakes, serves a whole batch of them.
+/// For a loop that answers first and logs after: while this lives, lines wait for [`Held::tend`] or
+/// [`Held::keep`], and one write to the pipe, with the reader that it wakes, serves a whole batch.
 #[derive(Debug)]
 pub struct Held {
     written: BootMs,
@@ -82,8 +86,19 @@ impl Held {
 
     /// When [`Held::tend`] is to be called; `None` while no line waits.
     pub fn deadline(&self) -> Option<BootMs> {
-        let waits = LOG.get().is_some_and(|log| !log.sink().rest.is_empty());
-        waits.then(|| self.written.after(HELD_MOST_MS))
+        waits().then(|| self.written.after(HELD_MOST_MS))
+    }
+
+    /// Tends for as long as it is polled; for a loop on tokio, in a task of its own.
+    pub async fn keep(self) {
+        loop {
+            BEGUN.notified().await;
+            // A full pipe leaves some of them.
+            while waits() {
+                tokio::time::sleep(Duration::from_millis(BATCH_MS)).await;
+                release();
+            }
+        }
     }
 
     /// Writes what waits, if the last batch is old enough.
@@ -100,6 +115,10 @@ impl Drop for Held {
         HELD.store(false, Ordering::Relaxed);
         release();
     }
+}
+
+fn waits() -> bool {
+    LOG.get().is_some_and(|log| !log.sink().rest.is_empty())
 }
 
 fn release() {
@@ -232,6 +251,8 @@ impl Sink {
         self.rest.push(b'\n');
         if !HELD.load(Ordering::Relaxed) {
             self.flush();
+        } else if begins == 0 {
+            BEGUN.notify_one();
         }
     }
 

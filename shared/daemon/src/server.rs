@@ -8,8 +8,8 @@ use std::io;
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use interprocess::local_socket::PeerCreds;
 use interprocess::local_socket::traits::StreamCommon as _;
@@ -17,11 +17,11 @@ use interprocess::local_socket::traits::tokio::Listener as _;
 use interprocess::os::unix::uds_local_socket::tokio::{Listener, Stream};
 use protocol::frame::{self, Envelope, ErrorBody, ErrorCode, Head, Message};
 use protocol::messages;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use crate::clock;
 use crate::lines::Lines;
+use crate::stream::{WriteHalf, halves};
 
 /// Connections served at once; one more is refused.
 const PEERS_MOST: usize = 64;
@@ -66,7 +66,9 @@ pub struct Peer {
     uid: Option<u32>,
     pid: Option<i32>,
     groups: Arc<[u32]>,
-    out: mpsc::Sender<Vec<u8>>,
+    out: Arc<Out>,
+    /// What the socket did not take at once.
+    later: mpsc::Sender<Vec<u8>>,
     cut: Arc<tokio::sync::Notify>,
 }
 
@@ -122,9 +124,73 @@ impl Peer {
                 return;
             }
         }
-        if let Err(mpsc::error::TrySendError::Full(_)) = self.out.try_send(bytes) {
-            tracing::warn!("a peer does not read what it is sent; its connection is cut");
-            self.close();
+        let mut waiting = self.out.lock();
+        let Some(rest) = waiting.write(bytes) else {
+            return;
+        };
+        match self.later.try_send(rest) {
+            Ok(()) => waiting.lines = waiting.lines.saturating_add(1),
+            Err(mpsc::error::TrySendError::Closed(_)) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                tracing::warn!("a peer does not read what it is sent; its connection is cut");
+                self.close();
+            }
+        }
+    }
+}
+
+/// The writing half of a connection. A line goes into the socket at once, without a task between,
+/// unless others wait before it.
+#[derive(Debug)]
+struct Out(Mutex<Waiting>);
+
+#[derive(Debug)]
+struct Waiting {
+    /// `None` once the connection has ended.
+    half: Option<WriteHalf>,
+    /// Lines that the socket did not take.
+    lines: usize,
+}
+
+impl Out {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what the socket did not take at once, in order, until nobody is left to say more.
+    async fn drain(&self, half: WriteHalf, mut later: mpsc::Receiver<Vec<u8>>) {
+        while let Some(bytes) = later.recv().await {
+            let mut rest = bytes.as_slice();
+            while !rest.is_empty() {
+                match half.write(rest) {
+                    Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                        if half.room().await.is_err() {
+                            return;
+                        }
+                    }
+                    Err(_) => return,
+                }
+            }
+            let mut waiting = self.lock();
+            waiting.lines = waiting.lines.saturating_sub(1);
+        }
+    }
+}
+
+impl Waiting {
+    /// Writes a line if it is its turn; what is left of it.
+    fn write(&self, mut bytes: Vec<u8>) -> Option<Vec<u8>> {
+        let half = self.half.as_ref()?;
+        if self.lines > 0 {
+            return Some(bytes);
+        }
+        match half.write(&bytes) {
+            Ok(written) if written >= bytes.len() => None,
+            Ok(written) => Some(bytes.split_off(written)),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Some(bytes),
+            // The reading half sees that too, and ends the connection.
+            Err(_) => None,
         }
     }
 }
@@ -225,27 +291,29 @@ where
 {
     let credentials = stream.peer_creds().ok();
     let uid = credentials.as_ref().and_then(PeerCreds::euid);
-    let (out, mut outgoing) = mpsc::channel::<Vec<u8>>(UNREAD_MOST);
+    let stream = OwnedFd::try_from(stream).map(std::os::unix::net::UnixStream::from);
+    let Ok((reader, writer)) = stream.and_then(halves) else {
+        return;
+    };
+    let (later, outgoing) = mpsc::channel::<Vec<u8>>(UNREAD_MOST);
+    let out = Arc::new(Out(Mutex::new(Waiting {
+        half: Some(writer.clone()),
+        lines: 0,
+    })));
     let peer = Peer {
         id,
         uid,
         pid: credentials.as_ref().and_then(PeerCreds::pid),
         groups: groups_of(uid, credentials.as_ref().and_then(PeerCreds::egid)),
-        out,
+        out: Arc::clone(&out),
+        later,
         cut: Arc::new(tokio::sync::Notify::new()),
     };
-    let Ok(stream) = on_tokio(stream) else { return };
-    let (mut reader, mut writer) = stream.into_split();
     if incoming.send(Incoming::Joined(peer.clone())).await.is_err() {
         return;
     }
-    let writing = tokio::spawn(async move {
-        while let Some(bytes) = outgoing.recv().await {
-            if writer.write_all(&bytes).await.is_err() {
-                return;
-            }
-        }
-    });
+    let draining = Arc::clone(&out);
+    let writing = tokio::spawn(async move { draining.drain(writer, outgoing).await });
     let mut lines = Lines::new();
     let mut bytes = vec![0; 16 * 1024];
     let cut = Arc::clone(&peer.cut);
@@ -270,13 +338,7 @@ where
     if tokio::time::timeout(last_words, writing).await.is_err() {
         aborting.abort();
     }
-}
-
-/// The same connection, in halves that end it when they are dropped.
-fn on_tokio(stream: Stream) -> io::Result<tokio::net::UnixStream> {
-    let stream = std::os::unix::net::UnixStream::from(OwnedFd::try_from(stream)?);
-    stream.set_nonblocking(true)?;
-    tokio::net::UnixStream::from_std(stream)
+    out.lock().half = None;
 }
 
 /// Hands whole lines on; false if the connection must end.

@@ -8,7 +8,7 @@ use crate::number::plain;
 use crate::wire::envelope::Envelope;
 
 /// The largest answer that is read.
-const BODY_MOST: usize = 8 * 1024 * 1024;
+pub(crate) const BODY_MOST: usize = 8 * 1024 * 1024;
 
 /// An answer with `retCode` 0.
 #[derive(Debug)]
@@ -48,10 +48,7 @@ pub(crate) async fn read_body(
             Ok(Some(chunk)) if body.len().saturating_add(chunk.len()) <= BODY_MOST => {
                 body.extend_from_slice(&chunk);
             }
-            Ok(Some(_)) => {
-                let why = format!("longer than {BODY_MOST} bytes");
-                return Err(ExchangeError::Unreadable { call, why });
-            }
+            Ok(Some(_)) => return Err(too_long(call)),
             Ok(None) => return Ok(body),
             Err(e) => {
                 return Err(ExchangeError::Unknown {
@@ -61,6 +58,12 @@ pub(crate) async fn read_body(
             }
         }
     }
+}
+
+/// An answer longer than any that is read.
+pub(crate) fn too_long(call: &'static str) -> ExchangeError {
+    let why = format!("longer than {BODY_MOST} bytes");
+    ExchangeError::Unreadable { call, why }
 }
 
 pub(crate) fn read_envelope<'a>(

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use protocol::{BootMs, VenueMs};
-use reqwest::header::{HeaderMap, HeaderValue};
-use tokio::sync::OnceCell;
 
-use crate::answer::{Answer, chain, read_body, read_envelope};
+use crate::answer::{Answer, read_envelope};
 use crate::clock::VenueClock;
 use crate::credentials::Credentials;
 use crate::error::{ExchangeError, code};
+use crate::http::{Http, Signed};
+use crate::lane::Limits;
 use crate::limiter::{BAN_MS, Cause, Class, Limiter, Scope, Turn};
 use crate::number::plain;
 use crate::signing::rest_signature;
@@ -23,6 +23,9 @@ use crate::wire::market::TimeResult;
 /// How long after its first send an order may be sent once more, when the venue refused its time
 /// stamp: it was allowed for that moment, not for a later one.
 const RESEND_WITHIN_MS: u64 = 500;
+
+/// HTTP's word for a banned address (venue documentation, rate limits).
+const FORBIDDEN: u16 = 403;
 
 /// How long a read steps aside while an order waits for its turn.
 const STEP_ASIDE: Duration = Duration::from_millis(10);
@@ -89,8 +92,7 @@ pub trait Surroundings: Send + Sync {
 
 /// What all calls share: connection, keys, limiter, clock.
 pub(crate) struct Shared {
-    /// Filled at once where no certificates are needed, else by the first call.
-    http: OnceCell<reqwest::Client>,
+    http: Http,
     settings: Settings,
     credentials: Credentials,
     limiter: Mutex<Limiter>,
@@ -121,6 +123,8 @@ pub(crate) struct Call<'a> {
 /// What is sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum What<'a> {
+    /// GET of the venue's clock, on a connection that orders use: it is kept open by that.
+    Clock,
     /// GET without signature.
     Public(&'a str),
     /// GET with this query string.
@@ -135,11 +139,7 @@ impl Shared {
         credentials: Credentials,
         around: Box<dyn Surroundings>,
     ) -> Result<Arc<Self>, ExchangeError> {
-        let http = if is_tls(&settings) {
-            OnceCell::new()
-        } else {
-            OnceCell::new_with(Some(make_http(&settings)?))
-        };
+        let http = Http::new(&settings)?;
         let limiter = Limiter::new(settings.per_second, settings.per_minute);
         Ok(Arc::new(Self {
             http,
@@ -189,7 +189,7 @@ impl Shared {
         let call = Call {
             name: "market/time",
             path: "/market/time",
-            what: What::Public(""),
+            what: What::Clock,
             class: Class::Urgent,
         };
         self.my_turn(&call).await?;
@@ -297,38 +297,11 @@ impl Shared {
         }
     }
 
-    /// The client of HTTP. The system's certificates are hundreds of files: the first call reads
-    /// them, beside the event loop; after a failure the next call tries again.
-    async fn http(&self) -> Result<&reqwest::Client, ExchangeError> {
-        let make = || async {
-            let settings = self.settings.clone();
-            let made = tokio::task::spawn_blocking(move || make_http(&settings)).await;
-            made.unwrap_or_else(|e| Err(no_http(e.to_string())))
-        };
-        self.http.get_or_try_init(make).await
-    }
-
     async fn send_once(&self, call: &Call<'_>) -> Result<Answer, ExchangeError> {
-        let http = self.http().await?;
-        let request = self.request(http, call)?;
-        let response = match http.execute(request).await {
-            Ok(response) => response,
-            Err(e) if e.is_connect() || e.is_builder() => {
-                return Err(ExchangeError::NotSent {
-                    call: call.name,
-                    why: chain(&e),
-                });
-            }
-            Err(e) => {
-                return Err(ExchangeError::Unknown {
-                    call: call.name,
-                    why: chain(&e),
-                });
-            }
-        };
-        let status = response.status();
-        self.hear_limits(call.name, response.headers());
-        if status == reqwest::StatusCode::FORBIDDEN {
+        let signed = self.signed(call)?;
+        let heard = self.http.send(call, signed.as_ref(), self.now()).await?;
+        self.hear_limits(call.name, heard.limits);
+        if heard.status == FORBIDDEN {
             let until = self.now().after(BAN_MS);
             self.limiter(|limiter| limiter.venue_bans(until));
             self.around.banned(until);
@@ -338,15 +311,14 @@ impl Shared {
                 left_ms: BAN_MS,
             });
         }
-        let body = read_body(call.name, response).await?;
-        if !status.is_success() {
-            let why = format!("HTTP {status}");
+        if !(200..300).contains(&heard.status) {
+            let why = format!("HTTP {}", heard.status);
             return Err(ExchangeError::Unknown {
                 call: call.name,
                 why,
             });
         }
-        self.sort(call, body)
+        self.sort(call, heard.body?)
     }
 
     /// Makes of a body an answer or the right kind of error.
@@ -392,99 +364,44 @@ impl Shared {
         })
     }
 
-    fn request(
-        &self,
-        http: &reqwest::Client,
-        call: &Call<'_>,
-    ) -> Result<reqwest::Request, ExchangeError> {
-        let (base, prefix) = (&self.settings.base_url, self.settings.venue.prefix);
-        let url = format!("{base}{prefix}{}", call.path);
-        let builder = match call.what {
-            What::Public("") => http.get(url),
-            What::Public(query) => http.get(format!("{url}?{query}")),
-            What::Get(query) => http
-                .get(format!("{url}?{query}"))
-                .headers(self.signed(call.name, query)?),
-            What::Post(body) => http
-                .post(url)
-                .headers(self.signed(call.name, body)?)
-                .header("content-type", "application/json")
-                .body(body.to_owned()),
+    fn signed(&self, call: &Call<'_>) -> Result<Option<Signed<'_>>, ExchangeError> {
+        let payload = match call.what {
+            What::Clock | What::Public(_) => return Ok(None),
+            What::Get(query) => query,
+            What::Post(body) => body,
         };
-        builder.build().map_err(|e| ExchangeError::NotSent {
-            call: call.name,
-            why: chain(&e),
-        })
-    }
-
-    fn signed(&self, call: &'static str, payload: &str) -> Result<HeaderMap, ExchangeError> {
         let not_sent = |why: &str| ExchangeError::NotSent {
-            call,
+            call: call.name,
             why: why.to_owned(),
         };
         let now = self
             .clock()
             .at(self.now())
             .ok_or_else(|| not_sent("the venue's clock has not been synced"))?;
-        let window = self.recv_window_ms.load(Ordering::Relaxed);
         let (key, secret) = (self.credentials.key(), self.credentials.secret());
-        let sign = rest_signature(secret, now.0, key, window, payload);
-        let mut headers = HeaderMap::new();
-        for (name, value) in [
-            ("x-bapi-api-key", key.to_owned()),
-            ("x-bapi-timestamp", now.0.to_string()),
-            ("x-bapi-recv-window", window.to_string()),
-            ("x-bapi-sign", sign),
-            ("x-bapi-sign-type", "2".to_owned()),
-        ] {
-            let mut value = HeaderValue::from_str(&value)
-                .map_err(|_| not_sent("the API key has characters that no header can carry"))?;
-            value.set_sensitive(true);
-            headers.insert(name, value);
+        if !key.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+            return Err(not_sent(
+                "the API key has characters that no header can carry",
+            ));
         }
-        Ok(headers)
+        let window_ms = self.recv_window_ms.load(Ordering::Relaxed);
+        Ok(Some(Signed {
+            key,
+            at: now,
+            window_ms,
+            sign: rest_signature(secret, now.0, key, window_ms, payload),
+        }))
     }
 
-    /// Heeds `X-Bapi-Limit-Status` (requests left) and its reset time.
-    fn hear_limits(&self, call: &'static str, headers: &HeaderMap) {
-        let number = |name: &str| -> Option<i64> { headers.get(name)?.to_str().ok()?.parse().ok() };
-        if number("x-bapi-limit-status").is_none_or(|left| left > 0) {
+    /// Heeds how many requests are left, and until when.
+    fn hear_limits(&self, call: &'static str, limits: Limits) {
+        if limits.left.is_none_or(|left| left > 0) {
             return;
         }
-        let reset = number("x-bapi-limit-reset-timestamp").map(VenueMs);
-        if let Some(until) = reset.and_then(|at| self.clock().boot_at(at)) {
+        if let Some(until) = limits.reset.and_then(|at| self.clock().boot_at(at)) {
             let (now, scope) = (self.now(), Scope::Endpoint(call));
             let until = until.after(RESET_MARGIN_MS);
             self.limiter(|limiter| limiter.venue_says_wait(now, scope, until));
         }
-    }
-}
-
-fn is_tls(settings: &Settings) -> bool {
-    let scheme = settings.base_url.split(':').next();
-    !scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("http"))
-}
-
-/// Makes the client of HTTP; with the system's certificates only if something is to be encrypted.
-fn make_http(settings: &Settings) -> Result<reqwest::Client, ExchangeError> {
-    let builder = reqwest::Client::builder()
-        .timeout(settings.timeout)
-        .connect_timeout(Duration::from_secs(5))
-        .redirect(reqwest::redirect::Policy::none())
-        .tcp_nodelay(true)
-        .no_proxy();
-    let builder = if is_tls(settings) {
-        builder
-    } else {
-        // No certificate is trusted then: should a call be encrypted after all, it fails.
-        builder.tls_certs_only([])
-    };
-    builder.build().map_err(|e| no_http(chain(&e)))
-}
-
-const fn no_http(why: String) -> ExchangeError {
-    ExchangeError::NotSent {
-        call: "connect",
-        why,
     }
 }

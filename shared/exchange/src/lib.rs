@@ -23,6 +23,9 @@
 //! | `Fatal` | key, signature, permission or address: no retry will mend it |
 //! | `Unknown`, `Unreadable` | nobody knows: look it up |
 //!
+//! What changes something goes over connections of its own that are kept open (`lane`), the clock's
+//! question with it, so that they stay warm; reads go through reqwest.
+//!
 //! Only 10002 (time stamp outside the window, never executed) is sent again by the client itself,
 //! once, after a sync; an order that was allowed beforehand only if that is possible at once.
 //! Reads are never repeated here: the gateway reads again by its own plan.
@@ -33,6 +36,8 @@ mod clock;
 mod credentials;
 pub mod decoders;
 mod error;
+mod http;
+mod lane;
 mod limiter;
 mod number;
 mod reader;

@@ -160,6 +160,11 @@ impl Sim {
         &self.url
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Everything it ever accepted.
     pub fn ledger(&self) -> Result<Ledger, PlayError> {
         let path = "/sim/ledger";

@@ -230,12 +230,13 @@ impl Gateway {
             self.refollow();
         }
         let hands = self.hands.clone();
-        tokio::task::spawn_local(async move {
+        // Boxed first: the task is large, and would be moved whole several times.
+        tokio::task::spawn_local(Box::pin(async move {
             match placing::place(&hands, intent, market).await {
                 Ok(placed) => answer.answer(&GatewayReply::Placed(placed)),
                 Err(fault) => answer.fail(not_ready(&fault)),
             }
-        });
+        }));
     }
 
     fn amend(&mut self, change: Amend, answer: Answer) {

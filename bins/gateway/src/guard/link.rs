@@ -25,7 +25,7 @@ use tokio::time::{sleep, timeout};
 use super::dialogue::{Dialogue, Learnt, Report};
 use super::lease::Leave;
 use super::permit::Approved;
-use super::wire::{Aborted, MOST_WAITING, Out, read_lines, write_lines};
+use super::wire::{In, Out, ways};
 
 /// How long a decision may take: it waits for the guard's disk.
 const DECISION_PATIENCE: Duration = Duration::from_secs(2);
@@ -302,7 +302,7 @@ impl Link {
                 () = &mut wake => return true,
                 word = self.heard.recv() => match word {
                     Some(Word::Report(report, taken)) => {
-                        self.dialogue.keep_and_tell(*report, taken);
+                        self.dialogue.keep_and_tell(*report, taken, boot_now());
                     }
                     // The asker hears that its question was dropped.
                     Some(Word::Note(_) | Word::Question(..)) => {}
@@ -314,25 +314,17 @@ impl Link {
 
     /// One connection from hello to its end; why it ended.
     async fn converse(&mut self, stream: UnixStream) -> String {
-        let (reader, writer) = stream.into_split();
-        let (lines, written) = mpsc::channel(MOST_WAITING);
-        let (seen, mut frames) = mpsc::channel(64);
-        let writing = Aborted(tokio::task::spawn_local(write_lines(writer, written)));
-        let reading = Aborted(tokio::task::spawn_local(read_lines(reader, seen)));
-        let mut line = Out { lines };
-        let why = match self.welcome(&mut line, &mut frames).await {
-            Ok(()) => self.talk(&mut line, &mut frames).await,
-            Err(why) => why,
+        let (mut line, mut heard) = match ways(stream) {
+            Ok(ways) => ways,
+            Err(error) => return format!("the socket cannot be used: {error}"),
         };
-        drop((writing, reading));
-        why
+        match self.welcome(&mut line, &mut heard).await {
+            Ok(()) => self.talk(&mut line, &mut heard).await,
+            Err(why) => why,
+        }
     }
 
-    async fn welcome(
-        &mut self,
-        line: &mut Out,
-        frames: &mut mpsc::Receiver<Vec<u8>>,
-    ) -> Result<(), String> {
+    async fn welcome(&mut self, line: &mut Out, heard: &mut In) -> Result<(), String> {
         let (tell, mut hear) = oneshot::channel();
         let id = self.dialogue.ask(tell);
         line.request(
@@ -342,17 +334,20 @@ impl Link {
         )?;
         let joined = async {
             loop {
-                let frame = frames
-                    .recv()
-                    .await
-                    .ok_or("the risk-guard closed the connection")?;
-                self.take(&frame)?;
-                match hear.try_recv() {
-                    Ok(GuardReply::Welcome(welcome)) => return Ok::<_, String>(welcome),
-                    Ok(GuardReply::Error(error)) => return Err(error.message),
-                    Ok(other) => return Err(odd(&other).message),
-                    Err(oneshot::error::TryRecvError::Empty) => {}
-                    Err(oneshot::error::TryRecvError::Closed) => return Err("lost".to_owned()),
+                line.flush()?;
+                tokio::select! {
+                    read = heard.read() => read?,
+                    () = line.room() => {}
+                }
+                while let Some(frame) = heard.next()? {
+                    self.take(frame)?;
+                    match hear.try_recv() {
+                        Ok(GuardReply::Welcome(welcome)) => return Ok::<_, String>(welcome),
+                        Ok(GuardReply::Error(error)) => return Err(error.message),
+                        Ok(other) => return Err(odd(&other).message),
+                        Err(oneshot::error::TryRecvError::Empty) => {}
+                        Err(oneshot::error::TryRecvError::Closed) => return Err("lost".to_owned()),
+                    }
                 }
             }
         };
@@ -361,7 +356,7 @@ impl Link {
             .map_err(|_| "the risk-guard did not say welcome in time".to_owned())??;
         welcome.unresolved = self
             .dialogue
-            .welcomed(std::mem::take(&mut welcome.unresolved));
+            .welcomed(std::mem::take(&mut welcome.unresolved), boot_now());
         let mut leave = self.leave.get();
         leave.welcome(welcome.state);
         self.lineage.replace(Some(welcome.lineage.clone()));
@@ -371,18 +366,10 @@ impl Link {
         Ok(())
     }
 
-    async fn talk(&mut self, line: &mut Out, frames: &mut mpsc::Receiver<Vec<u8>>) -> String {
+    async fn talk(&mut self, line: &mut Out, heard: &mut In) -> String {
         loop {
-            // A snapshot is told to its end before anything else is said.
-            let due = if self.half_told {
-                Vec::new()
-            } else {
-                self.dialogue.due(boot_now())
-            };
-            for (id, request) in due {
-                if let Err(why) = line.request(id, Duration::from_millis(REPORT_MS), &request) {
-                    return why;
-                }
+            if let Err(why) = self.catch_up(line, heard) {
+                return why;
             }
             let repeat = self.dialogue.deadline().filter(|_| !self.half_told);
             let repeat = repeat.map(|at| at.since(boot_now()));
@@ -393,14 +380,12 @@ impl Link {
                 }
             };
             let done = tokio::select! {
-                frame = frames.recv() => match frame {
-                    Some(frame) => self.take(&frame),
-                    None => Err("the risk-guard closed the connection".to_owned()),
-                },
+                read = heard.read() => read,
                 word = self.heard.recv() => match word {
                     Some(word) => self.pass_on(word, line),
                     None => Err("the gateway ends".to_owned()),
                 },
+                () = line.room() => Ok(()),
                 () = again => Ok(()),
             };
             if let Err(why) = done {
@@ -409,18 +394,44 @@ impl Link {
         }
     }
 
+    /// Takes every line that is there, says every word that waits and every report that is due.
+    fn catch_up(&mut self, line: &mut Out, heard: &mut In) -> Result<(), String> {
+        while let Some(frame) = heard.next()? {
+            self.take(frame)?;
+        }
+        while let Ok(word) = self.heard.try_recv() {
+            self.pass_on(word, line)?;
+        }
+        self.report(line, false)?;
+        line.flush()
+    }
+
+    /// Says the reports that are due, or all that are new because something else follows.
+    fn report(&mut self, line: &mut Out, rides: bool) -> Result<(), String> {
+        // A snapshot is told to its end before anything else is said.
+        if self.half_told {
+            return Ok(());
+        }
+        for (id, request) in self.dialogue.due(boot_now(), rides) {
+            line.request(id, Duration::from_millis(REPORT_MS), &request)?;
+        }
+        Ok(())
+    }
+
     fn pass_on(&mut self, word: Word, line: &mut Out) -> Result<(), String> {
         match word {
             Word::Note(observe) => {
+                self.report(line, true)?;
                 self.half_told = observe.more;
                 line.push(&GuardNote::Observe(*observe))
             }
             Word::Question(request, patience, answer) => {
+                self.report(line, true)?;
                 let id = self.dialogue.ask(answer);
                 line.request(id, patience, &*request)
             }
             Word::Report(report, taken) => {
-                self.dialogue.keep_and_tell(*report, taken);
+                self.dialogue.keep_and_tell(*report, taken, boot_now());
                 Ok(())
             }
         }
@@ -432,7 +443,7 @@ impl Link {
         let envelope = Envelope::read(frame).map_err(problem)?;
         if let Some(id) = envelope.id {
             let reply = envelope.message::<GuardReply>().map_err(problem)?;
-            match self.dialogue.answered(id, reply) {
+            match self.dialogue.answered(id, reply, boot_now()) {
                 Some(Learnt::Stands(stands)) => self.event(GuardEvent::Stands(stands)),
                 Some(Learnt::ExitTaken(approval)) => self.event(GuardEvent::ExitTaken(approval)),
                 None => {}

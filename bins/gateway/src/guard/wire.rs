@@ -1,20 +1,36 @@
 //! Lines to and from the guard's socket, in order.
 
+use std::io;
 use std::time::Duration;
 
 use daemon::clock::boot_now;
 use daemon::lines::Lines;
+use daemon::stream::{ReadHalf, WriteHalf, halves};
 use protocol::frame::{Head, Message, write};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc;
+use tokio::net::UnixStream;
 
-/// Lines that may wait for a guard that does not read.
-pub(super) const MOST_WAITING: usize = 2048;
+/// Bytes that may wait for a guard that does not read.
+const MOST_WAITING: usize = 4 * 1024 * 1024;
 
-/// The way out: whole lines, in order.
+/// Both ways of one connection.
+pub(super) fn ways(stream: UnixStream) -> io::Result<(Out, In)> {
+    let (reader, writer) = halves(stream.into_std()?)?;
+    let out = Out {
+        writer,
+        waiting: Vec::new(),
+    };
+    let heard = In {
+        reader,
+        lines: Lines::new(),
+        buffer: vec![0; 16 * 1024],
+    };
+    Ok((out, heard))
+}
+
+/// The way out: whole lines, in order. They leave with the next [`flush`](Out::flush).
 pub(super) struct Out {
-    pub(super) lines: mpsc::Sender<Vec<u8>>,
+    writer: WriteHalf,
+    waiting: Vec<u8>,
 }
 
 impl Out {
@@ -33,57 +49,60 @@ impl Out {
     }
 
     fn line<M: Message>(&mut self, head: Head, message: &M) -> Result<(), String> {
-        let mut bytes = Vec::new();
-        write(head, message, &mut bytes).map_err(|error| error.message)?;
-        self.lines.try_send(bytes).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => {
-                format!("the risk-guard does not read; {MOST_WAITING} lines wait for it")
-            }
-            mpsc::error::TrySendError::Closed(_) => {
-                "the risk-guard cannot be written to".to_owned()
-            }
-        })
+        write(head, message, &mut self.waiting).map_err(|error| error.message)
     }
-}
 
-/// A task that ends with its owner.
-pub(super) struct Aborted(pub(super) tokio::task::JoinHandle<()>);
-
-impl Drop for Aborted {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-pub(super) async fn write_lines(mut writer: OwnedWriteHalf, mut lines: mpsc::Receiver<Vec<u8>>) {
-    while let Some(mut bytes) = lines.recv().await {
-        // What waits goes out in one call.
-        while bytes.len() < 256 * 1024 {
-            let Ok(more) = lines.try_recv() else { break };
-            bytes.extend_from_slice(&more);
+    /// Writes what the socket takes now.
+    pub(super) fn flush(&mut self) -> Result<(), String> {
+        while !self.waiting.is_empty() {
+            match self.writer.write(&self.waiting) {
+                Ok(written) => drop(self.waiting.drain(..written)),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) => return Err(format!("the risk-guard cannot be written to: {e}")),
+            }
         }
-        if writer.write_all(&bytes).await.is_err() {
-            return;
+        let left = self.waiting.len();
+        if left > MOST_WAITING {
+            return Err(format!(
+                "the risk-guard does not read; {left} bytes wait for it"
+            ));
         }
+        Ok(())
+    }
+
+    /// Waits until more can be flushed; for ever if nothing waits.
+    pub(super) async fn room(&self) {
+        if self.waiting.is_empty() {
+            return std::future::pending().await;
+        }
+        // What is wrong with the socket is met by the flush.
+        drop(self.writer.room().await);
     }
 }
 
-pub(super) async fn read_lines(mut reader: OwnedReadHalf, frames: mpsc::Sender<Vec<u8>>) {
-    let mut lines = Lines::new();
-    let mut buffer = vec![0; 16 * 1024];
-    loop {
-        let Ok(read) = reader.read(&mut buffer).await else {
-            return;
-        };
-        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
-            return;
-        };
-        lines.push(bytes);
-        while let Some(line) = lines.next() {
-            let Ok(line) = line else { return };
-            if frames.send(line.to_vec()).await.is_err() {
-                return;
+/// The way in.
+pub(super) struct In {
+    reader: ReadHalf,
+    lines: Lines,
+    buffer: Vec<u8>,
+}
+
+impl In {
+    /// The next whole line, if one has been read.
+    pub(super) fn next(&mut self) -> Result<Option<&[u8]>, String> {
+        let next = self.lines.next().transpose();
+        next.map_err(|error| format!("the risk-guard said something odd: {error}"))
+    }
+
+    /// Waits for more bytes. May be dropped on the way.
+    pub(super) async fn read(&mut self) -> Result<(), String> {
+        match self.reader.read(&mut self.buffer).await {
+            Ok(n @ 1..) => {
+                self.lines.push(self.buffer.get(..n).unwrap_or_default());
+                Ok(())
             }
+            Ok(0) => Err("the risk-guard closed the connection".to_owned()),
+            Err(e) => Err(format!("the risk-guard cannot be heard: {e}")),
         }
     }
 }

@@ -17,9 +17,11 @@
 )]
 
 mod authorise;
+mod door;
 mod engine;
 mod measure;
 mod memory;
+mod order_path;
 #[path = "../../tests/player/mod.rs"]
 mod player;
 mod replaying;
@@ -34,7 +36,7 @@ use measure::Row;
 /// An area's name, and what adds its lines to the table; the number divides its repetitions.
 type Area = (&'static str, fn(&mut Vec<Row>, usize));
 
-const AREAS: [Area; 7] = [
+const AREAS: [Area; 8] = [
     ("engine", engine::cases),
     ("replay", replaying::cases),
     ("authorise", authorise::cases),
@@ -42,6 +44,7 @@ const AREAS: [Area; 7] = [
     ("memory", memory::cases),
     ("supervision", supervision::cases),
     ("streams", streams::cases),
+    ("order-path", order_path::cases),
 ];
 
 fn main() {

@@ -123,3 +123,14 @@ pub(crate) fn pin(core: Option<usize>, others: &[u32]) {
         sched_setaffinity(pid, &set).ok();
     }
 }
+
+/// The same for every thread of these processes.
+pub(crate) fn pin_all(core: Option<usize>, pids: &[u32]) {
+    for pid in pids {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        let tasks = tasks
+            .flatten()
+            .filter_map(|task| task.file_name().to_str()?.parse().ok());
+        pin(core, &tasks.collect::<Vec<u32>>());
+    }
+}

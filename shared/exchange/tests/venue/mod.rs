@@ -82,7 +82,7 @@ impl Venue {
     }
 }
 
-fn heard(stream: &TcpStream) -> Option<Request> {
+pub(crate) fn heard(stream: &TcpStream) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
