@@ -47,10 +47,14 @@ impl BotPlayer {
         let path = Deployment::at(dir).gateway_socket();
         let client = Client::connect(&path, PATIENCE).map_err(|e| socket(&e))?;
         let mut bot = Self { client, named: 0 };
-        bot.ask(&GatewayRequest::Hello(BotHello {
-            name: "player".to_owned(),
-        }))?;
-        Ok(bot)
+        let name = "player".to_owned();
+        let reply = bot.ask(&GatewayRequest::Hello(BotHello { name }))?;
+        // A gateway that is ending says that it did not answer.
+        if let GatewayReply::Welcome(_) = reply {
+            Ok(bot)
+        } else {
+            Err(unexpected(&reply))
+        }
     }
 
     /// Asks anything of the gateway.
