@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use daemon::client::{Client, ClientError};
 use daemon::deployment::Deployment;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use protocol::guard::{GuardReply, GuardRequest, OperatorVerb, Verb};
 use protocol::status::{ChildState, ChildStatus, TradingState};
 use protocol::{Outcome, Process, Tag};
@@ -267,9 +268,12 @@ fn a_bot_outlives_its_neighbours_and_nothing_of_it_outlives_the_supervisor() {
     await_end("the bot", bot);
     await_end("what the bot left behind", left);
 
+    let note = stage.harness.dir().join("left");
+    fs::remove_file(&note).unwrap();
     stage.harness.restart().unwrap();
     stage.harness.await_synced().unwrap();
     let bot = stage.harness.pid_of(Process::Bot).unwrap();
+    let left = number_in(&note);
     let guard = stage.harness.pid_of(Process::RiskGuard).unwrap();
     // A stopped guard reads no end of its channel; it must not keep the state from the next one.
     stage
@@ -279,6 +283,9 @@ fn a_bot_outlives_its_neighbours_and_nothing_of_it_outlives_the_supervisor() {
     stage.harness.kill().unwrap();
     await_end("the bot of a killed supervisor", bot);
     await_end("the stopped guard of a killed supervisor", guard);
+    // Nobody is left who could end what the bot put into a session of its own, but a service
+    // manager by its control group.
+    kill(Pid::from_raw(i32::try_from(left).unwrap()), Signal::SIGKILL).unwrap();
 }
 
 #[test]
