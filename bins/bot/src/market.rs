@@ -9,7 +9,7 @@ use daemon::clock;
 use money::{MoneyError, Ratio};
 use perps_bot::sizing::{Sizing, bracket};
 use perps_bot::strategy::{LOOKBACK, View, view};
-use protocol::frame::{Empty, ErrorBody};
+use protocol::frame::{Empty, ErrorBody, ErrorCode};
 use protocol::gateway::{
     BotHello, BotWelcome, CandleQuery, CandleTopic, GatewayPush, GatewayReply, GatewayRequest,
     Subscribe, SymbolQuery,
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) enum BotError {
     #[error("gateway")]
     Gateway(#[from] ClientError),
-    #[error("the gateway refused: {0}")]
+    #[error("the gateway refused")]
     Refused(#[from] ErrorBody),
     #[error("the gateway answered {0}")]
     Unexpected(String),
@@ -80,7 +80,13 @@ pub(crate) fn trade(socket: &Path, settings: &StrategySettings) -> Result<(), Bo
         if let Some(GatewayPush::Candle(news)) = bot.client.next_push(Duration::from_hours(1))?
             && news.closed
         {
-            bot.on_candle(settings.early_exit_on_cross)?;
+            match bot.on_candle(settings.early_exit_on_cross) {
+                // At a start the venue is being read: the next candle is soon enough.
+                Err(BotError::Refused(error)) if error.code == ErrorCode::NotReady => {
+                    anstream::eprintln!("perps-bot: waits for the gateway: {error}");
+                }
+                done => done?,
+            }
         }
     }
 }
