@@ -79,6 +79,8 @@ class Machine:
         command = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network",
                    # What this systemd does not know yet, and would forbid.
                    "--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self",
+                   # As on a machine: without it the limits that a unit raises stay as they are.
+                   "--capability=CAP_SYS_RESOURCE",
                    f"--directory={self.root}", "--boot", "systemd.unit=perps-test.target"]
         with open(self.console, "wb") as console:
             self.nspawn = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console,

@@ -100,11 +100,25 @@ def locked_up(house):
         seen = {key: status[key].strip() for key in ("NoNewPrivs", "Seccomp", "CapEff", "CapPrm")}
         none = "0" * 16
         check(seen == {"NoNewPrivs": "1", "Seccomp": "2", "CapEff": none, "CapPrm": none}, f"{process}: {seen}")
+    precedence = guards_precedence(house)
     for process in ("alert-forwarder", "risk-guard", "gateway"):
         house.demo.await_line(f"PERPS_PROCESS={process}", "--grep", "locked up: .*Landlock")
     lacks = house.machine.try_run("journalctl", "--unit", house.demo.unit, "--quiet", "--grep", "not locked up")
     # An older kernel lacks some of it; then it is said, and this step says it, too.
-    return lacks.stdout.strip().splitlines()[0] if lacks.stdout.strip() else ""
+    lacks = lacks.stdout.strip().splitlines()[:1]
+    return "; ".join([*precedence, *lacks])
+
+
+def guards_precedence(house):
+    """That the guard has the precedence which the unit allows; what is missing where it may not."""
+    guard = f"/proc/{house.demo.children()['risk-guard']}"
+    limits = house.machine.run("cat", f"{guard}/limits").splitlines()
+    if next(line for line in limits if line.startswith("Max nice priority")).split()[3] == "0":
+        house.demo.await_line("PERPS_PROCESS=risk-guard", "--grep", "no precedence")
+        return ["no limit can be raised on this machine: the guard goes without precedence, and says so"]
+    nice = house.machine.run("cat", f"{guard}/stat").rsplit(")", 1)[1].split()[16]
+    check(nice == "-5", f"the guard has no precedence: nice {nice}")
+    return []
 
 
 def edit(house):
@@ -166,12 +180,10 @@ def supervisor_killed(house):
     house.machine.run("kill", "-9", house.demo.show("MainPID"))
     until(30, "a restart", lambda: house.demo.show("NRestarts") == "1" and house.demo.is_active())
     check(house.demo.await_synced()["session"]["id"] == session, "another session")
-    house.demo.await_children(4)
-    # systemd kills the rest of the group at once (KillMode=mixed): the gateway may not have had the
-    # time to cancel. What still rests is known again, and goes at a word.
-    house.demo.perpsctl("halt")
+    # systemd kills the rest of the group at once (KillMode=mixed): what the gateway had no time to
+    # cancel goes with the next start.
     until(10, "the resting opening order to be cancelled", lambda: not house.demo.live_openers())
-    house.demo.perpsctl("resume")
+    house.demo.await_children(4)
 
 
 def watchdog(house):
@@ -188,7 +200,7 @@ def halt(house):
     house.demo.await_synced()
     house.demo.perpsctl("halt")
     line = until(10, "HALTED in the status line", lambda: "HALTED" in (l := house.demo.show("StatusText")) and l)
-    lines = house.demo.await_line("SAFETY_TAG=SAFETY_HALT", "PERPS_PROCESS=risk-guard")
+    lines = house.demo.await_line("SAFETY_TAG=SAFETY_HALT", "PERPS_PROCESS=risk-guard", "--grep", "halted by")
     check(lines[0]["PRIORITY"] in "012345", f"priority {lines[0]['PRIORITY']}")
     check(house.machine.run("journalctl", "--quiet", "--no-pager", "SAFETY_TAG=SAFETY_HALT"), "no line by tag")
     house.demo.perpsctl("resume")

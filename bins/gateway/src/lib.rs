@@ -17,6 +17,7 @@ pub mod candles;
 pub mod credentials;
 pub mod doubt;
 pub mod event;
+pub mod exits_alone;
 pub mod feeds;
 pub mod flatten;
 pub mod gateway;

@@ -11,76 +11,29 @@ use exchange::Slot;
 use money::Price;
 use protocol::frame::{ErrorBody, ErrorCode};
 use protocol::gateway::Placed;
-use protocol::guard::{ExitReport, Observation, OutcomeReport};
+use protocol::guard::{Observation, OutcomeReport};
 use protocol::order::Amend;
 use protocol::venue::Instrument;
 use protocol::{
-    Approval, Context, Denial, Intent, IntentId, OrderLinkId, Outcome, Side, Symbol, Tag, VenueMs,
+    Approval, Context, Denial, Intent, IntentId, OrderLinkId, Outcome, Side, Symbol, Tag,
 };
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::event::Event;
-use crate::guard::{Approved, Reducing, Verdict};
+use crate::exits_alone::{exit_alone, sent_before};
+use crate::guard::{Approved, Verdict};
 use crate::hands::Hands;
 use crate::normalise;
 use crate::orders::Ours;
 use crate::read;
 use crate::resolve::Missing;
 use crate::send::Sent;
-use crate::story::{denial, line, refused, refused_here};
+use crate::story::{denial, line, not_final, nothing_there, refused, refused_here};
 use crate::venue::{Fault, odd};
 
 /// How long a refusal waits for the guard's disk before the bot hears that it is not final.
 const KEPT_PATIENCE: Duration = Duration::from_secs(2);
-
-/// An exit that an earlier gateway sent under an id of its own, because it had never met the guard,
-/// and died before it could tell: the guard would give it another id, and the venue take it twice.
-/// Only an intent from before this life can have been; a venue that cannot be asked holds up no exit.
-async fn sent_before(hands: &Hands, intent: &Intent) -> Option<Placed> {
-    if !intent.reduce_only || intent.at >= hands.began {
-        return None;
-    }
-    let link_id = OrderLinkId::of_gateway(intent.intent_id.as_str()).ok()?;
-    let found = hands.venue.order(intent.symbol, link_id).await.ok()??;
-    let outcome = Outcome::Accepted {
-        order_id: found.order_id,
-    };
-    tracing::warn!(
-        "the exit {} went from an earlier gateway, without the risk-guard",
-        intent.intent_id
-    );
-    tell_exit(hands, intent, link_id, &outcome, Some(found.created));
-    Some(Placed {
-        intent_id: intent.intent_id,
-        link_id: Some(link_id),
-        outcome,
-        repeated: true,
-    })
-}
-
-/// The guard hears of an exit that went without it, and the owner remembers it until then.
-fn tell_exit(
-    hands: &Hands,
-    intent: &Intent,
-    link_id: OrderLinkId,
-    outcome: &Outcome,
-    signed_at: Option<VenueMs>,
-) {
-    let owner = &hands.owner;
-    owner.tell(Event::ExitAlone(intent.intent_id, link_id, outcome.clone()));
-    if matches!(
-        outcome,
-        Outcome::Accepted { .. } | Outcome::Ambiguous { .. }
-    ) {
-        hands.guard.exit_alone(ExitReport {
-            intent: intent.clone(),
-            link_id,
-            outcome: outcome.clone(),
-            signed_at,
-        });
-    }
-}
 
 /// What is known of the order's instrument when it comes in.
 #[derive(Debug)]
@@ -284,33 +237,6 @@ async fn told(outcome: Outcome, kept: oneshot::Receiver<()>, patience: Duration)
     if kept { outcome } else { not_final(outcome) }
 }
 
-/// An outcome that the guard has not written down. That nothing is at the venue is not final then:
-/// a gateway that dies leaves an order to be looked up, and another word for the same. What the
-/// venue has taken it shows again, whoever dies.
-fn not_final(outcome: Outcome) -> Outcome {
-    match nothing_there(&outcome) {
-        None => outcome,
-        Some(said) => Outcome::Ambiguous {
-            why: format!(
-                "nothing of it is at the venue ({said}), and the risk-guard has not written that \
-                 down yet: ask again"
-            ),
-        },
-    }
-}
-
-/// Why nothing of an order is at the venue, if that is so.
-fn nothing_there(outcome: &Outcome) -> Option<String> {
-    match outcome {
-        Outcome::Rejected { code, message } => Some(format!("refused: {message} ({code})")),
-        Outcome::NotSent { why } => Some(format!("not sent: {why}")),
-        Outcome::Accepted { .. }
-        | Outcome::Ambiguous { .. }
-        | Outcome::Pending
-        | Outcome::Denied(_) => None,
-    }
-}
-
 /// What the outcome of a send means to the owner, and the line of the order's life.
 fn settle(hands: &Hands, approval: &Approval, sent: &Sent, amends: bool) {
     let (intent, link_id) = (&approval.intent, approval.link_id);
@@ -347,96 +273,6 @@ fn settle(hands: &Hands, approval: &Approval, sent: &Sent, amends: bool) {
         }
         Outcome::Pending => {}
     }
-}
-
-/// An exit while the guard is silent: from a position that is read now, never more than it holds.
-async fn exit_alone(hands: &Hands, intent: &Intent, why: &str) -> Result<Placed, Fault> {
-    let intent_id = intent.intent_id;
-    if hands.guard.leave().frozen() {
-        return Ok(refused_here(
-            intent_id,
-            denial(Tag::Halt, "the operator has frozen all sending"),
-        ));
-    }
-    let positions = hands.venue.positions_now().await?;
-    let orders = hands.venue.open_orders_now().await?;
-    let permit = hands
-        .guard
-        .link_of(intent_id)
-        .and_then(|link| Reducing::exit(intent, link, &positions, &orders));
-    let permit = match permit {
-        Ok(permit) => permit,
-        Err(problem) => {
-            let message = format!("{why}, and without it: {problem}");
-            return Ok(refused_here(intent_id, denial(Tag::GuardLost, &message)));
-        }
-    };
-    tracing::warn!("{why}; the exit {intent_id} goes without it, from a fresh read");
-    let link_id = permit.order().link_id;
-    let (outcome, signed_at) = send_reducing(hands, permit, Some(intent_id)).await;
-    tell_exit(hands, intent, link_id, &outcome, signed_at);
-    Ok(Placed {
-        intent_id,
-        link_id: Some(link_id),
-        outcome: not_final(outcome),
-        repeated: false,
-    })
-}
-
-/// Sends an order that only shrinks a position; its outcome, and when it was signed at the latest. An ambiguous one is looked up once, at once; a
-/// second send under the same link id would be refused by the venue.
-pub async fn send_reducing(
-    hands: &Hands,
-    permit: Reducing,
-    intent_id: Option<IntentId>,
-) -> (Outcome, Option<VenueMs>) {
-    let order = permit.order().clone();
-    let now = boot_now();
-    hands.owner.tell(Event::Sending(Ours {
-        intent_id,
-        link_id: order.link_id,
-        symbol: order.symbol,
-        side: order.side,
-        opens: false,
-        since: now,
-        last: None,
-        misses: (0, now),
-    }));
-    let sent = hands.sender.reducing(permit).await;
-    let mut outcome = sent.outcome;
-    if matches!(outcome, Outcome::Ambiguous { .. })
-        && let Ok(Some(found)) = hands.venue.order(order.symbol, order.link_id).await
-    {
-        outcome = Outcome::Accepted {
-            order_id: found.order_id,
-        };
-    }
-    let facts = Context::new()
-        .with("link_id", order.link_id)
-        .with("symbol", order.symbol)
-        .with("side", order.side)
-        .with("qty", order.qty)
-        .with("reduce_only", true);
-    match &outcome {
-        Outcome::Accepted { order_id } => {
-            hands.owner.tell(Event::Accepted(order.link_id, *order_id));
-            logging::order("order accepted", facts.with("order_id", order_id));
-        }
-        Outcome::Rejected { code, message } => {
-            hands.owner.tell(Event::Gone(order.link_id));
-            logging::order(
-                "order rejected",
-                facts.with("code", code).with("venue_says", message),
-            );
-        }
-        Outcome::NotSent { why } => {
-            hands.owner.tell(Event::Gone(order.link_id));
-            logging::order("order not sent", facts.with("why", why));
-        }
-        Outcome::Ambiguous { why } => logging::order("order ambiguous", facts.with("why", why)),
-        Outcome::Pending | Outcome::Denied(_) => {}
-    }
-    (outcome, sent.signed_at)
 }
 
 /// What a bot hears of an order that was not sent.

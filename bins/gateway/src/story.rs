@@ -82,3 +82,30 @@ fn facts(order: &Order, intent_id: Option<IntentId>) -> Context {
     }
     facts
 }
+
+/// An outcome that the guard has not written down. That nothing is at the venue is not final then:
+/// a gateway that dies leaves an order to be looked up, and another word for the same. What the
+/// venue has taken it shows again, whoever dies.
+pub(crate) fn not_final(outcome: Outcome) -> Outcome {
+    match nothing_there(&outcome) {
+        None => outcome,
+        Some(said) => Outcome::Ambiguous {
+            why: format!(
+                "nothing of it is at the venue ({said}), and the risk-guard has not written that \
+                 down yet: ask again"
+            ),
+        },
+    }
+}
+
+/// Why nothing of an order is at the venue, if that is so.
+pub(crate) fn nothing_there(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Rejected { code, message } => Some(format!("refused: {message} ({code})")),
+        Outcome::NotSent { why } => Some(format!("not sent: {why}")),
+        Outcome::Accepted { .. }
+        | Outcome::Ambiguous { .. }
+        | Outcome::Pending
+        | Outcome::Denied(_) => None,
+    }
+}

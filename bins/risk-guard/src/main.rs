@@ -25,9 +25,13 @@ use std::process::ExitCode;
 use protocol::Process;
 
 fn main() -> ExitCode {
-    let new_session = std::env::args().any(|argument| argument == "--new-session");
+    let said = |word: &str| std::env::args().any(|argument| argument == word);
+    let words = start::Words {
+        new_session: said("--new-session"),
+        first: said("--first"),
+    };
     daemon::sidecar::main(Process::RiskGuard, |inherited| {
         daemon::inherited::end_with_supervisor();
-        start::live(inherited, new_session)
+        start::live(inherited, words)
     })
 }

@@ -37,8 +37,15 @@ use crate::venue_time::VenueTime;
 use crate::watch::{Watch, Who};
 use crate::wire::READ_BYTES;
 
+/// What the supervisor says on the command line; see [`Start`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Words {
+    pub(crate) new_session: bool,
+    pub(crate) first: bool,
+}
+
 /// Lives one life of the guard.
-pub(crate) fn live(inherited: Inherited, new_session: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn live(inherited: Inherited, words: Words) -> anyhow::Result<ExitCode> {
     let listener = inherited
         .listener
         .context("the supervisor passed no listening socket on")?;
@@ -82,7 +89,8 @@ pub(crate) fn live(inherited: Inherited, new_session: bool) -> anyhow::Result<Ex
         generation: guard.in_force.generation,
         limits: guard.in_force.config.limits.clone(),
         mode: guard.in_force.mode,
-        new_session,
+        new_session: words.new_session,
+        first: words.first,
         store,
     };
     let kind = InputKind::Start(Box::new(start));

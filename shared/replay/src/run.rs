@@ -151,6 +151,7 @@ impl<'o> Run<'o> {
             limits,
             mode: protocol::Mode::Testnet,
             new_session: false,
+            first: false,
             store: StoreCondition::Fresh,
         };
         let mut lane = Lane::new(Engine::new(genesis_of(&start, account, input.stamp)));

@@ -1,7 +1,7 @@
 //! The one entry point: an input in, its effects out.
 
 use protocol::control::Standing;
-use protocol::guard::{Command, GuardWelcome, Observation, Observe};
+use protocol::guard::{Command, CommandKind, GuardWelcome, Observation, Observe};
 use protocol::status::{RiskStatus, TradingState};
 use protocol::{BootMs, Severity, Stamp, Tag, VenueMs};
 
@@ -221,6 +221,9 @@ impl Engine {
             StoreCondition::Corrupt(why) => self.state.corrupt = Some(why.clone()),
         }
         self.gateway_lost(effects);
+        if start.first {
+            self.clear_after(effects);
+        }
         if start.new_session {
             self.new_session(effects);
         }
@@ -235,6 +238,27 @@ impl Engine {
                 effects,
             );
         }
+    }
+
+    /// What an orderly end does, after one that was not.
+    fn clear_after(&mut self, effects: &mut Effects) {
+        let openers = self.live_openers();
+        if openers == 0 {
+            return;
+        }
+        let message = format!(
+            "the run before this one ended without cancelling opening orders ({openers}); they go now"
+        );
+        let context = protocol::Context::new().with("openers", openers);
+        self.tell(
+            Tag::StateLoad,
+            Severity::Info,
+            message,
+            context,
+            false,
+            effects,
+        );
+        self.command(CommandKind::CancelOpeners { symbol: None }, false, effects);
     }
 
     fn say_restored(&mut self, effects: &mut Effects) {

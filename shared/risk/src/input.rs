@@ -70,6 +70,10 @@ pub struct Start {
     pub mode: Mode,
     /// The operator asked for a new session (`--new-session`).
     pub new_session: bool,
+    /// The first start under a new supervisor (`--first`): the house before it has ended, and its
+    /// gateway may not have had the time to cancel what rested.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub first: bool,
     /// What the store found.
     pub store: StoreCondition,
 }

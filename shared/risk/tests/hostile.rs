@@ -520,6 +520,7 @@ impl Foe {
                         limits: wide(),
                         mode: Mode::Testnet,
                         new_session: self.dice.one_in(3),
+                        first: self.dice.one_in(2),
                         store: conditions[n].clone(),
                     }))
                 }

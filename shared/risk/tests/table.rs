@@ -19,8 +19,10 @@ use protocol::guard::{CommandKind, Observation, ResetTarget, Verb};
 use protocol::order::Amend;
 use protocol::status::TradingState;
 use protocol::venue::{ExecKind, Order, OrderStatus};
-use protocol::{Decision, Intent, OpeningSides, OrderType, Outcome, Side, Tag, VenueMs};
-use risk::{DailyLossBasis, InputKind, Limits, OnTrip, StoreCondition};
+use protocol::{
+    Decision, Generation, Intent, Mode, OpeningSides, OrderType, Outcome, Side, Tag, VenueMs,
+};
+use risk::{DailyLossBasis, InputKind, Limits, OnTrip, Start, StoreCondition};
 use support::{World, amount, flat, held, order, price, qty, ratio, symbol, wide};
 
 #[test]
@@ -531,6 +533,35 @@ fn reducers_pass_in_every_state_but_a_freeze() {
         Tag::OrderLimit,
         "not more than is left"
     );
+}
+
+#[test]
+fn the_first_start_under_a_supervisor_cancels_what_an_earlier_house_left_resting() {
+    let start = |world: &mut World, first: bool| {
+        let limits = wide();
+        let start = Start {
+            generation: Generation(1),
+            limits,
+            mode: Mode::Testnet,
+            new_session: false,
+            first,
+            store: StoreCondition::Restored,
+        };
+        world.say(InputKind::Start(Box::new(start)));
+        world.engine.commands().count()
+    };
+    let mut world = World::ready(wide());
+    assert_eq!(start(&mut world, true), 0, "nothing rests");
+    world.join(&[], &[]);
+    let intent = world.intent(Side::Buy, "1");
+    let approval = world.approved(&intent);
+    world.accept(&approval);
+    assert_eq!(start(&mut world, false), 0, "only the guard was away");
+    assert_eq!(start(&mut world, true), 1);
+    assert!(matches!(
+        world.engine.commands().next().unwrap().what,
+        CommandKind::CancelOpeners { symbol: None }
+    ));
 }
 
 #[test]

@@ -12,7 +12,8 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
 use daemon::deployment::Deployment;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use protocol::gateway::Placed;
 use protocol::guard::Verb;
 use protocol::status::TradingState;
@@ -264,15 +265,8 @@ fn whatever_happens_to_the_answer_one_intent_is_one_order_or_none() {
     stage.await_buy("after");
 }
 
-#[test]
-fn a_halt_cancels_what_rests_and_survives_a_restart() {
-    let mut stage = Stage::ready(PROFILE);
-    let bid = stage.bot().bid(sol(), qty("1"), price("90")).unwrap();
-    assert!(accepted(&bid));
-    stage
-        .harness
-        .operate(Verb::Halt { flatten: false })
-        .unwrap();
+/// Waits until the ledger says that the first opening order is cancelled.
+fn await_cancelled(stage: &Stage) {
     until(20, "the bid to be cancelled", || {
         let status = stage
             .openings()
@@ -286,6 +280,39 @@ fn a_halt_cancels_what_rests_and_survives_a_restart() {
         }
     })
     .unwrap();
+}
+
+#[test]
+fn what_a_house_had_no_time_to_cancel_goes_with_the_next_start() {
+    let mut stage = Stage::ready(PROFILE);
+    assert!(accepted(
+        &stage.bot().bid(sol(), qty("1"), price("90")).unwrap()
+    ));
+    let gateway = stage.harness.pid_of(Process::Gateway).unwrap();
+    // As a service manager ends the rest of a group: at once.
+    stage
+        .harness
+        .signal(Process::Gateway, Signal::SIGSTOP)
+        .unwrap();
+    stage.harness.kill().unwrap();
+    kill(Pid::from_raw(gateway.cast_signed()), Signal::SIGKILL).unwrap();
+    assert_eq!(stage.openings()[0].status, "New");
+    stage.harness.restart().unwrap();
+    await_cancelled(&stage);
+    stage.harness.await_synced().unwrap();
+    stage.await_buy("afterwards");
+}
+
+#[test]
+fn a_halt_cancels_what_rests_and_survives_a_restart() {
+    let mut stage = Stage::ready(PROFILE);
+    let bid = stage.bot().bid(sol(), qty("1"), price("90")).unwrap();
+    assert!(accepted(&bid));
+    stage
+        .harness
+        .operate(Verb::Halt { flatten: false })
+        .unwrap();
+    await_cancelled(&stage);
     let refused = stage.bot().buy(sol(), qty("1")).unwrap();
     assert!(
         matches!(&refused.outcome, Outcome::Denied(d) if d.tag == Tag::Halt),

@@ -301,6 +301,7 @@ impl Stage {
             limits: limits(),
             mode: Mode::Testnet,
             new_session: false,
+            first: false,
             store,
         })));
     }

@@ -13,10 +13,10 @@ use protocol::{BootMs, CommandId, Outcome, Side, Symbol};
 use tokio::time::sleep;
 
 use super::plan::{Confirmation, Reduction, Round, Scene, Tries, round};
+use crate::exits_alone::send_reducing;
 use crate::guard::Reducing;
 use crate::hands::Hands;
 use crate::openers;
-use crate::placing::send_reducing;
 use crate::venue::Fault;
 
 /// Rounds before the command is given back as not done; the guard repeats it.

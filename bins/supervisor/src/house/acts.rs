@@ -193,7 +193,7 @@ impl House {
         }
         child.began(life, now);
         if process == Process::RiskGuard {
-            self.new_session = false;
+            self.words_of_guard.clear();
         }
         if child.lifecycle.state() == ChildState::Stopping {
             // The word to stop came before it did.
@@ -262,13 +262,10 @@ impl House {
         let mut environment = BTreeMap::new();
         let mut other_user = false;
         let program = match child.process {
-            Process::AlertForwarder => spawn::sibling("perps-alerts")?,
-            Process::Gateway => spawn::sibling("perps-gateway")?,
+            Process::AlertForwarder | Process::Gateway => spawn::sibling(child.process.program())?,
             Process::RiskGuard => {
-                if self.new_session {
-                    arguments.push("--new-session".to_owned());
-                }
-                spawn::sibling("perps-guard")?
+                arguments.extend(self.words_of_guard.iter().map(|word| (*word).to_owned()));
+                spawn::sibling(child.process.program())?
             }
             Process::Bot | Process::Supervisor => {
                 let bot = &self.beginning.config.bot;

@@ -39,7 +39,8 @@ pub(crate) struct House {
     spawner: Spawner,
     news: mpsc::Sender<News>,
     stopping: bool,
-    new_session: bool,
+    /// What the first guard is told on its command line, and no later one.
+    words_of_guard: Vec<&'static str>,
     /// All children have been ready and the venue has been reached: this deployment works.
     settled: bool,
     /// Why a first start is given up.
@@ -71,6 +72,10 @@ impl House {
         open_doors(&beginning.deployment, &beginning.config)?;
         let alerts = beginning.deployment.alerts_socket();
         let edits = Edits::new(&beginning, now);
+        let mut words_of_guard = vec!["--first"];
+        if new_session {
+            words_of_guard.push("--new-session");
+        }
         Ok(Self {
             settled: !beginning.first,
             beginning,
@@ -82,7 +87,7 @@ impl House {
             spawner,
             news,
             stopping: false,
-            new_session,
+            words_of_guard,
             given_up: None,
         })
     }

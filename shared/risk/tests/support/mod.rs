@@ -149,6 +149,7 @@ impl World {
             limits: self.limits.clone(),
             mode: Mode::Testnet,
             new_session: false,
+            first: false,
             store,
         };
         self.say(InputKind::Start(Box::new(start)))
