@@ -160,6 +160,12 @@ impl Child {
         }
     }
 
+    /// Whether its last process ended by itself with this code.
+    pub(crate) fn ended_with(&self, code: u8) -> bool {
+        let last = self.last_exit.as_ref();
+        last.is_some_and(|(exit, _)| *exit == Exit::Code(i32::from(code)))
+    }
+
     /// Whether this news is of the process that runs now.
     pub(crate) fn is_of(&self, life: u64) -> bool {
         self.life.as_ref().is_some_and(|now| now.number == life)

@@ -20,8 +20,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use protocol::Mode;
-use protocol::control::{EXIT_CONFIG, EXIT_FAILURE};
+use protocol::control::{EXIT_CONFIG, EXIT_FAILURE, EXIT_USAGE};
+
+use crate::house::GivenUp;
+
+/// How whoever is new here begins.
+const BEGINNING: &str = "To see the harness at work: make demo. A config of your own begins with: cp configs/zoomex_example.yaml zoomex.yaml";
 
 /// Runs the perps safety harness in one directory.
 ///
@@ -33,7 +39,7 @@ use protocol::control::{EXIT_CONFIG, EXIT_FAILURE};
     version,
     max_term_width = 100,
     arg_required_else_help = true,
-    after_help = "To see the harness at work: make demo. A config of your own begins with: cp configs/zoomex_example.yaml zoomex.yaml"
+    after_help = BEGINNING
 )]
 struct Cli {
     /// Which world: a config that contradicts it is refused.
@@ -66,7 +72,13 @@ fn main() -> ExitCode {
             EXIT_FAILURE,
         );
     }
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Err(problem) if problem.kind() == ErrorKind::MissingRequiredArgument => {
+            drop(problem.print());
+            return failed(BEGINNING, EXIT_USAGE);
+        }
+        parsed => parsed.unwrap_or_else(|problem| problem.exit()),
+    };
     let mode = match cli.mode {
         ModeArgument::Testnet => Mode::Testnet,
         ModeArgument::Mainnet => Mode::Mainnet,
@@ -91,7 +103,11 @@ fn main() -> ExitCode {
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => failed(&format!("{problem:#}"), EXIT_FAILURE),
+        Err(problem) => {
+            let given_up = problem.downcast_ref::<GivenUp>();
+            let code = given_up.map_or(EXIT_FAILURE, |given_up| given_up.code);
+            failed(&format!("{problem:#}"), code)
+        }
     }
 }
 

@@ -27,7 +27,8 @@ const TURN_MOST: Duration = Duration::from_secs(1);
 /// How long the last words of what has ended are waited for: somebody may hold a pipe open.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Runs until everything has been stopped; an error is a first start that was given up.
+/// Runs until everything has been stopped; an error may be a first start that was given up
+/// ([`GivenUp`](crate::house::GivenUp)).
 pub(crate) async fn run(beginning: Beginning, new_session: bool) -> anyhow::Result<()> {
     let writer = Writer::begin(
         beginning.deployment.clone(),
@@ -96,7 +97,7 @@ pub(crate) async fn run(beginning: Beginning, new_session: bool) -> anyhow::Resu
     take_last_words(&writer).await;
     writer.end();
     match house.given_up.take() {
-        Some(why) => Err(anyhow::anyhow!(why)),
+        Some(given_up) => Err(given_up.into()),
         None => Ok(()),
     }
 }

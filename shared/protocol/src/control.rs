@@ -106,6 +106,9 @@ pub struct Standing {
 /// Exit codes of every process of the harness. 0 is a wanted end, 1 a failure worth a restart.
 pub const EXIT_FAILURE: u8 = 1;
 
+/// A command line that cannot be understood; clap's own code for it.
+pub const EXIT_USAGE: u8 = 2;
+
 /// A config, key or environment that no restart will mend (`EX_CONFIG` of sysexits).
 pub const EXIT_CONFIG: u8 = 78;
 

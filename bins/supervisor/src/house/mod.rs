@@ -9,7 +9,7 @@ use daemon::alerting::Alerting;
 use daemon::clock;
 use daemon::deployment::Deployment;
 use daemon::logline::Level;
-use protocol::control::{Order, Prepare, Report};
+use protocol::control::{EXIT_CONFIG, EXIT_FAILURE, Order, Prepare, Report};
 use protocol::frame::Empty;
 use protocol::status::ChildState;
 use protocol::{BootMs, Generation, Process};
@@ -44,7 +44,15 @@ pub(crate) struct House {
     /// All children have been ready and the venue has been reached: this deployment works.
     settled: bool,
     /// Why a first start is given up.
-    pub(crate) given_up: Option<String>,
+    pub(crate) given_up: Option<GivenUp>,
+}
+
+/// A first start that is given up, and the code that the supervisor ends with.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}")]
+pub(crate) struct GivenUp {
+    why: String,
+    pub(crate) code: u8,
 }
 
 impl House {
@@ -249,7 +257,13 @@ impl House {
                     self.beginning.deployment.log(child.process).display()
                 )
             });
-            self.given_up = Some(why);
+            // What no restart of the child would mend, none of ours will.
+            let code = if child.ended_with(EXIT_CONFIG) {
+                EXIT_CONFIG
+            } else {
+                EXIT_FAILURE
+            };
+            self.given_up = Some(GivenUp { why, code });
             return self.stop();
         }
         if self
@@ -273,7 +287,10 @@ impl House {
                 "the venue has not been reached: {}; check exchange.base_url, the keys and the network",
                 gateway.waiting_for
             );
-            self.given_up = Some(why);
+            self.given_up = Some(GivenUp {
+                why,
+                code: EXIT_FAILURE,
+            });
             self.stop();
         }
     }
