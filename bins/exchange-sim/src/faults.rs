@@ -3,6 +3,7 @@
 //! A fault waits for requests whose path ends with its `path` (any request without one) and spoils
 //! the next `count` of them. `executed` says whether the venue carries the request out first.
 
+use money::{Amount, Decimal};
 use serde::Deserialize;
 
 /// Ways in which an answer goes wrong.
@@ -33,6 +34,12 @@ pub enum FaultKind {
     /// Leaves the open streams whose path ends with `path` open, but silent for good. Waits for no
     /// request.
     MuteWs,
+    /// Every row of closed PnL is shown with `amount` too much from now on; none shows them right
+    /// again. The ledger keeps the truth. Waits for no request.
+    WrongClosedPnl,
+    /// Rows of closed PnL are shown `ms` after they were written from now on; 0 shows them at once
+    /// again. Waits for no request.
+    LateClosedPnl,
 }
 
 /// One fault as it is asked for.
@@ -50,16 +57,22 @@ pub struct Fault {
     pub ms: Option<i64>,
     /// Return code, for `ret_code`.
     pub code: Option<i64>,
+    /// Settle coin, for `wrong_closed_pnl`.
+    pub amount: Option<Amount>,
     /// Whether the request is carried out before its answer is spoilt. Always, for
     /// `timeout_after_accept`.
     #[serde(default)]
     pub executed: bool,
 }
 
-/// The faults that wait.
+/// The faults that wait for a request, and those that stand.
 #[derive(Debug, Default)]
 pub struct Faults {
     waiting: Vec<Fault>,
+    /// By how much rows of closed PnL are shown wrong, in settle coin.
+    pub closed_off: Decimal,
+    /// How late rows of closed PnL are shown, in ms.
+    pub closed_late_ms: i64,
 }
 
 impl Faults {

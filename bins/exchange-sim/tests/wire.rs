@@ -62,6 +62,22 @@ fn a_round_trip_by_the_real_client() {
         assert_eq!(executions.len(), 2);
         let closed = reader.closed_trades(begun, until).await.unwrap();
         assert!(closed.len() == 1 && closed[0].pnl.get().is_sign_negative());
+        let pnl = async || {
+            let rows = reader.closed_trades(begun, until).await.unwrap();
+            rows.first().map(|row| row.pnl)
+        };
+        let off = Amount::parse("-0.05").unwrap();
+        sim.post(
+            "/sim/fault",
+            r#"{"kind":"wrong_closed_pnl","amount":"-0.05"}"#,
+        );
+        assert_eq!(pnl().await, closed[0].pnl.plus(off).ok());
+        sim.post("/sim/fault", r#"{"kind":"late_closed_pnl","ms":60000}"#);
+        assert_eq!(pnl().await, None, "not shown for a minute");
+        for kind in ["wrong_closed_pnl", "late_closed_pnl"] {
+            sim.post("/sim/fault", &format!(r#"{{"kind":"{kind}"}}"#));
+        }
+        assert_eq!(pnl().await, Some(closed[0].pnl));
         let wallet = reader.wallet(AccountType::Unified, usdt).await.unwrap();
         let expected = Amount::parse("10000").unwrap().plus(closed[0].pnl).unwrap();
         assert_eq!(wallet.balance, expected);

@@ -12,8 +12,11 @@ use crate::venue::{Begun, Fault};
 const CANDLES: u16 = 60;
 /// Candles of the first read of a series, or after a gap.
 const CANDLES_MOST: u16 = 1000;
-/// How far back executions and closed trades are read again, beyond the venue's lag.
+/// How far back executions are read again, beyond the venue's lag.
 const OVERLAP_MS: u64 = 5000;
+/// How far back closed trades are: a row that comes later than the lag has blocked entries, and
+/// still counts.
+const ROW_OVERLAP_MS: u64 = 60_000;
 
 /// From when on executions and closed trades are to be read.
 #[derive(Debug, Clone, Copy)]
@@ -27,10 +30,16 @@ pub struct Since {
 }
 
 impl Since {
-    /// Where the next read of the same begins, once one begun at `begun` is complete.
-    pub fn next(self, begun: Begun) -> VenueMs {
+    /// A read of executions begun at `begun` is complete: where the next begins.
+    pub fn executions_read(&mut self, begun: Begun) {
         let back = self.lag_ms.saturating_add(OVERLAP_MS);
-        begun.venue.before(back)
+        self.executions = begun.venue.before(back);
+    }
+
+    /// The same for a read of closed trades.
+    pub fn closed_read(&mut self, begun: Begun) {
+        let back = self.lag_ms.saturating_add(ROW_OVERLAP_MS);
+        self.closed = begun.venue.before(back);
     }
 }
 

@@ -186,12 +186,17 @@ impl Sim {
 
     /// How many orders it has ever accepted.
     pub fn orders(&self) -> Result<u64, PlayError> {
-        self.health("orders")
+        self.health("/orders")
     }
 
     /// How many calls are still to suffer a fault.
     pub fn faults_pending(&self) -> Result<u64, PlayError> {
-        self.health("faultsPending")
+        self.health("/faultsPending")
+    }
+
+    /// How often closed PnL has been asked for.
+    pub fn closed_pnl_reads(&self) -> Result<u64, PlayError> {
+        self.health("/requests/~1position~1closed-pnl")
     }
 
     fn health(&self, count: &str) -> Result<u64, PlayError> {
@@ -207,7 +212,7 @@ impl Sim {
             .read_to_string()
             .map_err(|e| problem(e.to_string()))?;
         let health: Value = serde_json::from_str(&text).map_err(|e| problem(e.to_string()))?;
-        let found = health.get(count).and_then(Value::as_u64);
+        let found = health.pointer(count).and_then(Value::as_u64);
         found.ok_or_else(|| problem(format!("no {count} in {text}")))
     }
 
@@ -281,6 +286,18 @@ impl Sim {
     /// Leaves those streams open, but silent for good.
     pub fn mute_streams(&self, path: Option<&'static str>) -> Result<(), PlayError> {
         self.fault_streams("mute_ws", path, 0)
+    }
+
+    /// Shows every row of closed PnL with so much too much from now on; zero: right again.
+    pub fn misstate_closed_pnl(&self, by: Amount) -> Result<(), PlayError> {
+        let body = json!({ "kind": "wrong_closed_pnl", "amount": by });
+        self.post("/sim/fault", &body)
+    }
+
+    /// Shows rows of closed PnL so many ms late from now on; zero: at once again.
+    pub fn delay_closed_pnl(&self, ms: i64) -> Result<(), PlayError> {
+        let body = json!({ "kind": "late_closed_pnl", "ms": ms });
+        self.post("/sim/fault", &body)
     }
 
     /// Moves money in or out.

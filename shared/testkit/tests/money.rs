@@ -14,35 +14,11 @@ use money::{Amount, Ratio};
 use protocol::frame::Empty;
 use protocol::gateway::{GatewayReply, GatewayRequest};
 use protocol::guard::Verb;
-use protocol::status::{CloseCheck, FeedState, RiskStatus};
+use protocol::status::{CloseCheck, FeedState};
 use protocol::{Side, Symbol, Tag};
 use serde_json::Value;
-use stage::{PROFILE, Stage, accepted, price, qty, sol};
+use stage::{PROFILE, Stage, accepted, amount, await_log, await_risk, price, qty, sol, stands};
 use testkit::until;
-
-fn amount(text: &str) -> Amount {
-    Amount::parse(text).unwrap()
-}
-
-/// Waits until the guard's picture is as it should be.
-fn await_risk(stage: &Stage, what: &str, good: impl Fn(&RiskStatus) -> bool) -> RiskStatus {
-    until(40, what, || {
-        let risk = stage.harness.risk().map_err(|e| e.to_string())?;
-        if good(&risk) {
-            Ok(risk)
-        } else {
-            Err(format!(
-                "{:?} {:?} {:?}",
-                risk.trips, risk.account, risk.closes
-            ))
-        }
-    })
-    .unwrap()
-}
-
-fn stands(risk: &RiskStatus, tag: Tag) -> bool {
-    risk.trips.iter().any(|trip| trip.tag == tag)
-}
 
 /// The sum of a column of the ledger.
 fn sum(rows: &[Value], column: &str) -> Amount {
@@ -311,16 +287,4 @@ fn what_the_venue_takes_by_force_stops_entries_and_is_counted() {
             && risk.closes.iter().all(|c| c.check == CloseCheck::Agrees)
     });
     assert_eq!(stage.openings().len(), 1);
-}
-
-/// Waits until one line of `logs/trading.log` holds all of these.
-fn await_log(stage: &Stage, parts: &[&str]) {
-    until(20, &format!("{parts:?} in the log"), || {
-        let log = stage.harness.trading_log().map_err(|e| e.to_string())?;
-        let found = log
-            .lines()
-            .any(|line| parts.iter().all(|part| line.contains(part)));
-        if found { Ok(()) } else { Err(log) }
-    })
-    .unwrap();
 }

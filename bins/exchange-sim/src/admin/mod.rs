@@ -12,7 +12,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use axum::routing::{get, post};
-use money::{Amount, Price, Qty, Ratio};
+use money::{Amount, Decimal, Price, Qty, Ratio};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -188,6 +188,10 @@ async fn fault(State(app): State<Arc<App>>, body: Bytes) -> Response<Body> {
             }
             FaultKind::MuteWs => shared.hub.mute(path),
             FaultKind::ClockSkew => shared.sim.set_skew(fault.ms.unwrap_or(0)),
+            FaultKind::WrongClosedPnl => {
+                shared.sim.faults.closed_off = fault.amount.map_or(Decimal::ZERO, Amount::get);
+            }
+            FaultKind::LateClosedPnl => shared.sim.faults.closed_late_ms = fault.ms.unwrap_or(0),
             FaultKind::Latency
             | FaultKind::Http500
             | FaultKind::TimeoutAfterAccept

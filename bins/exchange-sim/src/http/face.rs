@@ -109,7 +109,11 @@ async fn suffer(app: &App, arrived: &Arrived, fault: &Fault, peer: &Peer) -> Res
         }
         FaultKind::PartialFill => first.unwrap_or_else(|| carry_out_in(app, arrived, Book::Half)),
         // Never wait for a request; see `admin`.
-        FaultKind::ClockSkew | FaultKind::DropWs | FaultKind::MuteWs => carry_out(app, arrived),
+        FaultKind::ClockSkew
+        | FaultKind::DropWs
+        | FaultKind::MuteWs
+        | FaultKind::WrongClosedPnl
+        | FaultKind::LateClosedPnl => carry_out(app, arrived),
     }
 }
 

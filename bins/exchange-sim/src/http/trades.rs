@@ -113,13 +113,17 @@ pub(crate) fn closed_pnl(call: &mut Call<'_>) -> Answer {
     let venue = &call.sim.venue;
     let market = wanted_market(call)?;
     let window = Window::of(&call.params, call.now)?;
+    let (off, late_ms) = (call.sim.faults.closed_off, call.sim.faults.closed_late_ms);
+    let written = window.end.min(call.now.ms().saturating_sub(late_ms));
     let found = newest(&call.params, venue.closed())?
         .take_while(|(_, row)| row.at.ms() >= window.start)
         .filter(|(_, row)| {
-            row.at.ms() <= window.end && market.is_none_or(|wanted| wanted == row.market)
+            row.at.ms() <= written && market.is_none_or(|wanted| wanted == row.market)
         });
     let page = page(&call.params, (50, 100), found, |row| {
-        closed_row(call.dialect, venue, row)
+        let mut shown = row.clone();
+        shown.pnl += off;
+        closed_row(call.dialect, venue, &shown)
     })?;
     Ok(json!({"nextPageCursor": page.next, "category": "linear", "list": page.rows}))
 }

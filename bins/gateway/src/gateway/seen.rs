@@ -147,11 +147,11 @@ impl Gateway {
                 }
                 match task {
                     Task::Executions => {
-                        self.since.executions = self.since.next(begun);
+                        self.since.executions_read(begun);
                         self.doubt_on(boot_now());
                     }
                     Task::ClosedPnl => {
-                        self.since.closed = self.since.next(begun);
+                        self.since.closed_read(begun);
                         if begun.boot < self.closes_shown {
                             self.plan.hasten(&[Task::ClosedPnl], self.closes_shown);
                         }

@@ -10,10 +10,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use money::{Price, Qty};
+use money::{Amount, Price, Qty};
 use protocol::gateway::Placed;
-use protocol::status::ChildState;
-use protocol::{IntentId, Outcome, Process, Side, Symbol};
+use protocol::status::{ChildState, RiskStatus};
+use protocol::{IntentId, Outcome, Process, Side, Symbol, Tag};
 use tempfile::TempDir;
 use testkit::{
     Binaries, BotPlayer, Fault, Harness, HarnessSpec, LedgerOrder, Sim, SimSpec, intent, until,
@@ -179,4 +179,40 @@ pub fn named(name: &str) -> IntentId {
 
 pub fn accepted(placed: &Placed) -> bool {
     matches!(placed.outcome, Outcome::Accepted { .. })
+}
+
+pub fn amount(text: &str) -> Amount {
+    Amount::parse(text).unwrap()
+}
+
+/// Waits until the guard's picture is as it should be.
+pub fn await_risk(stage: &Stage, what: &str, good: impl Fn(&RiskStatus) -> bool) -> RiskStatus {
+    until(40, what, || {
+        let risk = stage.harness.risk().map_err(|e| e.to_string())?;
+        if good(&risk) {
+            Ok(risk)
+        } else {
+            Err(format!(
+                "{:?} {:?} {:?}",
+                risk.trips, risk.account, risk.closes
+            ))
+        }
+    })
+    .unwrap()
+}
+
+pub fn stands(risk: &RiskStatus, tag: Tag) -> bool {
+    risk.trips.iter().any(|trip| trip.tag == tag)
+}
+
+/// Waits until one line of `logs/trading.log` holds all of these.
+pub fn await_log(stage: &Stage, parts: &[&str]) {
+    until(20, &format!("{parts:?} in the log"), || {
+        let log = stage.harness.trading_log().map_err(|e| e.to_string())?;
+        let found = log
+            .lines()
+            .any(|line| parts.iter().all(|part| line.contains(part)));
+        if found { Ok(()) } else { Err(log) }
+    })
+    .unwrap();
 }
