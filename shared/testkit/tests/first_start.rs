@@ -23,6 +23,7 @@ struct End {
 }
 
 /// Runs a supervisor in `dir` to its end.
+#[expect(clippy::disallowed_methods, reason = "started by hand")]
 fn supervisor(dir: &Path, key: Option<&str>, arguments: &[&str]) -> End {
     let program = Binaries::beside_this_program().unwrap();
     let mut command = Command::new(program.path("perps-supervisor").unwrap());
