@@ -7,6 +7,7 @@ import pybit.unified_trading as pybit
 from pybit.exceptions import InvalidRequestError
 
 from check import PATIENCE_S, WHOLE_RUN_S, Report, Sim, holds_within, until
+from distance import far
 
 LINEAR = {"category": "linear", "symbol": "SOLUSDT"}
 
@@ -126,8 +127,9 @@ def refusals(venue, url, sim, report):
 
 
 def streams(venue, url, sim, report):
-    pybit.PRIVATE_WSS = f"{url.replace('http', 'ws', 1)}/v5/private"
-    pybit.PUBLIC_WSS = f"{url.replace('http', 'ws', 1)}/v5/public/{{CHANNEL_TYPE}}"
+    wire = far(url).replace("http", "ws", 1)
+    pybit.PRIVATE_WSS = f"{wire}/v5/private"
+    pybit.PUBLIC_WSS = f"{wire}/v5/public/{{CHANNEL_TYPE}}"
     heard = {}
 
     def listen(name):
