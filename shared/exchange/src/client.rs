@@ -7,6 +7,7 @@ use std::time::Duration;
 use protocol::{BootMs, VenueMs};
 
 use crate::answer::{Answer, read_envelope};
+use crate::call::{Call, Settings, What};
 use crate::clock::VenueClock;
 use crate::credentials::Credentials;
 use crate::error::{ExchangeError, code};
@@ -16,7 +17,6 @@ use crate::limiter::{BAN_MS, Cause, Class, Limiter, Scope, Turn};
 use crate::number::plain;
 use crate::signing::rest_signature;
 use crate::stream::Feed;
-use crate::venue::Venue;
 use crate::whose::Whose;
 use crate::wire::market::TimeResult;
 
@@ -61,25 +61,6 @@ pub struct Throttle {
     pub cause: Cause,
 }
 
-/// How to reach the venue.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Scheme, host and port: `https://openapi-testnet.zoomex.com`.
-    pub base_url: String,
-    /// Scheme, host and port of the streams: `wss://stream-testnet.zoomex.com`.
-    pub stream_url: String,
-    /// What the venue's paths are.
-    pub venue: Venue,
-    /// How long after signing the venue may still accept a request.
-    pub recv_window_ms: u32,
-    /// How long an answer may take.
-    pub timeout: Duration,
-    /// The config's caps.
-    pub per_second: u32,
-    /// The config's caps.
-    pub per_minute: u32,
-}
-
 /// What the calls need from outside: no clock hides in here.
 pub trait Surroundings: Send + Sync {
     /// Time since boot.
@@ -109,28 +90,6 @@ impl std::fmt::Debug for Shared {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
-}
-
-/// One call.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Call<'a> {
-    pub(crate) name: &'static str,
-    pub(crate) path: &'static str,
-    pub(crate) what: What<'a>,
-    pub(crate) class: Class,
-}
-
-/// What is sent.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum What<'a> {
-    /// GET of the venue's clock, on a connection that orders use: it is kept open by that.
-    Clock,
-    /// GET without signature.
-    Public(&'a str),
-    /// GET with this query string.
-    Get(&'a str),
-    /// POST with this body.
-    Post(&'a str),
 }
 
 impl Shared {

@@ -13,7 +13,7 @@ use rustls_platform_verifier::ConfigVerifierExt as _;
 use tokio::sync::OnceCell;
 
 use crate::answer::{chain, read_body};
-use crate::client::{Call, Settings, What};
+use crate::call::{Call, Settings, What};
 use crate::error::ExchangeError;
 use crate::lane::{Heard, Lane, Limits};
 

@@ -31,6 +31,7 @@
 //! Reads are never repeated here: the gateway reads again by its own plan.
 
 mod answer;
+mod call;
 mod client;
 mod clock;
 mod credentials;
@@ -48,7 +49,8 @@ mod venue;
 mod whose;
 mod wire;
 
-pub use client::{Settings, Surroundings, Throttle};
+pub use call::Settings;
+pub use client::{Surroundings, Throttle};
 pub use clock::VenueClock;
 pub use credentials::Credentials;
 pub use error::ExchangeError;

@@ -11,7 +11,8 @@ use protocol::{BootMs, OrderLinkId, Symbol, VenueMs};
 use serde::de::DeserializeOwned;
 
 use crate::answer::Answer;
-use crate::client::{Call, Shared, What};
+use crate::call::{Call, What};
+use crate::client::Shared;
 use crate::clock::VenueClock;
 use crate::error::ExchangeError;
 use crate::limiter::Class;

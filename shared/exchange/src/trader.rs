@@ -8,7 +8,8 @@ use protocol::{OrderId, Symbol};
 use serde::Serialize;
 
 use crate::answer::Answer;
-use crate::client::{Call, Shared, What};
+use crate::call::{Call, What};
+use crate::client::Shared;
 use crate::error::ExchangeError;
 use crate::limiter::{Class, Limiter};
 use crate::wire::orders::{
