@@ -189,7 +189,7 @@ impl Shared {
     /// only if that is possible at once: what allowed it must not grow old in a queue.
     pub(crate) async fn send_now(&self, call: &Call<'_>) -> Result<Answer, ExchangeError> {
         let began = self.now();
-        self.limiter(|limiter| limiter.spend(began));
+        self.limiter(|limiter| limiter.spend(began, call.class));
         let refused = match self.send_once(call).await {
             Err(refused) if refused.is_code(code::TIMESTAMP) => refused,
             sent => return sent,

@@ -3,7 +3,8 @@
 //! Two voices are heard. The config's caps, per second and per minute, bind [`Class::Routine`]
 //! requests: reads and orders that open. The venue's own words (its limit headers, codes 10006 and
 //! 10018, HTTP 403) bind whatever they speak of, so that cancels, reducers and their look-ups
-//! ([`Class::Urgent`]) never wait for a number of ours.
+//! ([`Class::Urgent`]) never wait for a number of ours. What the caps do not bind does not count
+//! against them either: a flatten takes nothing from the reads and orders beside and after it.
 //!
 //! A turn may also be held for an order that is still being judged. A held turn counts as if it
 //! were sent at every moment until it is, so that no window holds more than its cap whenever the
@@ -82,7 +83,9 @@ pub(crate) struct Limiter {
     per_minute: usize,
     /// When each request of the last minute went.
     sent: VecDeque<BootMs>,
-    /// Turns that are held and not yet sent.
+    /// The same of those that the caps bind.
+    bound: VecDeque<BootMs>,
+    /// Turns of such that are held and not yet sent.
     held: usize,
     /// The venue wants nothing at all before this moment.
     venue_until: Option<BootMs>,
@@ -99,6 +102,7 @@ impl Limiter {
             per_second: 0,
             per_minute: 0,
             sent: VecDeque::new(),
+            bound: VecDeque::new(),
             held: 0,
             venue_until: None,
             endpoint_until: BTreeMap::new(),
@@ -119,7 +123,7 @@ impl Limiter {
     pub(crate) fn turn(&mut self, now: BootMs, class: Class, endpoint: &'static str) -> Turn {
         let turn = self.ask(now, class, endpoint);
         if turn == Turn::Go {
-            self.sent.push_back(now);
+            self.goes(now, class);
         }
         turn
     }
@@ -128,21 +132,30 @@ impl Limiter {
     /// [`spend`](Self::spend) or [`give_back`](Self::give_back).
     pub(crate) fn hold(&mut self, now: BootMs, class: Class, endpoint: &'static str) -> Turn {
         let turn = self.ask(now, class, endpoint);
-        if turn == Turn::Go {
+        if turn == Turn::Go && class == Class::Routine {
             self.held = self.held.saturating_add(1);
         }
         turn
     }
 
-    /// A held turn goes now.
-    pub(crate) fn spend(&mut self, now: BootMs) {
-        self.held = self.held.saturating_sub(1);
-        self.sent.push_back(now);
+    /// A turn held for this class goes now.
+    pub(crate) fn spend(&mut self, now: BootMs, class: Class) {
+        self.give_back(class);
+        self.goes(now, class);
     }
 
-    /// A held turn will not be used: it does not count.
-    pub(crate) fn give_back(&mut self) {
-        self.held = self.held.saturating_sub(1);
+    /// A turn held for this class will not be used: it does not count.
+    pub(crate) fn give_back(&mut self, class: Class) {
+        if class == Class::Routine {
+            self.held = self.held.saturating_sub(1);
+        }
+    }
+
+    fn goes(&mut self, now: BootMs, class: Class) {
+        self.sent.push_back(now);
+        if class == Class::Routine {
+            self.bound.push_back(now);
+        }
     }
 
     fn ask(&mut self, now: BootMs, class: Class, endpoint: &'static str) -> Turn {
@@ -196,14 +209,14 @@ impl Limiter {
     }
 
     fn forget(&mut self, now: BootMs) {
-        while self.sent.front().is_some_and(|at| now.since(*at) >= MINUTE) {
+        let past = |at: &BootMs| now.since(*at) >= MINUTE;
+        while self.sent.front().is_some_and(past) {
             self.sent.pop_front();
         }
-        while self
-            .slept
-            .front()
-            .is_some_and(|(at, _)| now.since(*at) >= MINUTE)
-        {
+        while self.bound.front().is_some_and(past) {
+            self.bound.pop_front();
+        }
+        while self.slept.front().is_some_and(|(at, _)| past(at)) {
             self.slept.pop_front();
         }
     }
@@ -215,7 +228,7 @@ impl Limiter {
             let Some(left) = cap.checked_sub(self.held).filter(|left| *left > 0) else {
                 return Some(window);
             };
-            let oldest = self.sent.get(self.sent.len().checked_sub(left)?)?;
+            let oldest = self.bound.get(self.bound.len().checked_sub(left)?)?;
             let free = oldest.after(window);
             (now < free).then(|| free.since(now))
         };
@@ -260,6 +273,30 @@ mod tests {
     }
 
     #[test]
+    fn urgent_requests_take_nothing_from_the_caps() {
+        let mut limiter = Limiter::new(2, 3);
+        let mut now = BootMs(10_000);
+        let mut at_once = |limiter: &mut Limiter, class| {
+            assert_eq!(limiter.turn(now, class, HERE), Turn::Go);
+            now = now.after(400);
+        };
+        for _ in 0..3 {
+            for _ in 0..5 {
+                at_once(&mut limiter, Class::Urgent);
+            }
+            assert_eq!(limiter.hold(BootMs(10_000), Class::Urgent, HERE), Turn::Go);
+            limiter.spend(BootMs(10_000), Class::Urgent);
+            at_once(&mut limiter, Class::Routine);
+        }
+        let (all, _) = limiter.last_minute(now);
+        assert_eq!(all, 21, "the status counts every request");
+        assert!(matches!(
+            limiter.turn(now, Class::Routine, HERE),
+            Turn::Wait(_, Cause::PerMinute)
+        ));
+    }
+
+    #[test]
     fn an_endpoint_that_is_used_up_does_not_hold_an_exit_at_another() {
         let mut limiter = Limiter::new(10, 100);
         let now = BootMs(10_000);
@@ -296,7 +333,7 @@ mod tests {
             limiter.turn(now, Class::Routine, HERE),
             Turn::Wait(1_000, Cause::PerSecond)
         );
-        limiter.give_back();
+        limiter.give_back(Class::Routine);
         assert_eq!(limiter.turn(now, Class::Routine, HERE), Turn::Go);
         assert_eq!(
             limiter.turn(now, Class::Routine, HERE),
@@ -314,7 +351,7 @@ mod tests {
             limiter.turn(later, Class::Routine, HERE),
             Turn::Wait(_, _)
         ));
-        limiter.spend(later);
+        limiter.spend(later, Class::Routine);
         assert_eq!(
             limiter.turn(BootMs(12_000), Class::Routine, HERE),
             Turn::Wait(500, Cause::PerSecond)
@@ -354,12 +391,12 @@ mod tests {
                 match what {
                     0 if held > 0 => {
                         held -= 1;
-                        limiter.spend(now);
+                        limiter.spend(now, Class::Routine);
                         went.push(now);
                     }
                     1 if held > 0 => {
                         held -= 1;
-                        limiter.give_back();
+                        limiter.give_back(Class::Routine);
                     }
                     2 => if limiter.hold(now, Class::Routine, HERE) == Turn::Go {
                         held += 1;

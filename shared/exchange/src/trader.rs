@@ -11,7 +11,7 @@ use crate::answer::Answer;
 use crate::call::{Call, What};
 use crate::client::Shared;
 use crate::error::ExchangeError;
-use crate::limiter::{Class, Limiter};
+use crate::limiter::Class;
 use crate::wire::orders::{
     AmendOrder, CancelAllBody, CancelBody, CreateBody, LeverageBody, NewOrder, OrderIds, OrderName,
     StopBody,
@@ -36,7 +36,7 @@ pub struct Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         if self.unused {
-            self.shared.limiter(Limiter::give_back);
+            self.shared.limiter(|limiter| limiter.give_back(self.class));
         }
     }
 }

@@ -177,9 +177,34 @@ fn a_flatten_that_cannot_end_is_withdrawn_and_leaves_what_is_open() {
     );
 }
 
+/// What goes by no cap of the config's is no burden on what does: neither the next opening order
+/// nor the reads that it is judged by wait for a minute to pass.
+#[test]
+fn after_a_flatten_the_default_caps_leave_room_for_reads_and_openers() {
+    let defaults = PROFILE
+        .replace("  maxRequestsPerSecond: 9\n", "")
+        .replace("  maxRequestsPerMinute: 500\n", "");
+    assert!(!defaults.contains("maxRequests"));
+    let stage = exposed_under(&defaults);
+    for _ in 0..2 {
+        let command = flatten(&stage);
+        until(40, "the guard to say flat", || {
+            let done = look(&stage, command)?.done;
+            done.then_some(()).ok_or("not yet".to_owned())
+        })
+        .unwrap();
+    }
+    let placed = stage.bot().buy(sol(), qty("1")).unwrap();
+    assert!(accepted(&placed), "{placed:?}");
+}
+
 /// Two positions with a stop each, and an opening order that rests.
 fn exposed() -> Stage {
-    let stage = Stage::ready(PROFILE);
+    exposed_under(PROFILE)
+}
+
+fn exposed_under(profile: &str) -> Stage {
+    let stage = Stage::ready(profile);
     stage.sim.price(eth(), Some(price("3000"))).unwrap();
     let mut bot = stage.bot();
     for (symbol, size, stop) in [(sol(), "1", "95"), (eth(), "0.01", "2900")] {

@@ -119,7 +119,7 @@ pub(super) const KEYS: &[Key] = &[
         Whole(Unit::Count, Range::from("1", "100")),
         Is("5"),
         GATEWAY,
-        "REST requests in any second; reads and openers wait, exits and cancels do not.",
+        "Reads and opening orders over REST in any second. Exits and cancels neither wait for it nor count.",
     )
     .at_once()
     .tighter(Lower),
@@ -128,7 +128,7 @@ pub(super) const KEYS: &[Key] = &[
         Whole(Unit::Count, Range::from("10", "6000")),
         Is("60"),
         GATEWAY,
-        "REST requests in any minute; reads and openers wait, exits and cancels do not. Polling stretches to fit.",
+        "The same in any minute. Polling stretches to fit.",
     )
     .at_once()
     .tighter(Lower),
