@@ -22,6 +22,32 @@ pub(crate) struct Verdict {
 
 /// Holds the guard's figures against the ledger's.
 pub(crate) fn judge(stage: &Stage) -> Verdict {
+    let realised = judge_days(stage);
+    let mut trips = [
+        streaks(stage),
+        daily_losses(stage),
+        sessions(stage),
+        drawdowns(stage),
+    ]
+    .concat();
+    trips.sort_by_key(|(tag, began, _)| (*began, *tag));
+    let mut seen = stage.trips.clone();
+    seen.sort_by_key(|(tag, began, _)| (*began, *tag));
+    assert_eq!(seen, trips, "every trip, when it began and when it ended");
+
+    let mut counted = stage.sessions.clone();
+    counted.last_mut().unwrap().1 = stage.engine.state().session.trades;
+    assert_eq!(counted, session_counts(stage), "trades of each session");
+    nothing_opened_past_a_trip(stage, &trips);
+    Verdict {
+        days: days(stage).len(),
+        trips: trips.len(),
+        realised,
+    }
+}
+
+/// Holds the guard's days and closed trades against the ledger's; what was realised in all.
+pub(crate) fn judge_days(stage: &Stage) -> Decimal {
     let clock = stage.engine.state().clock;
     let status = stage.engine.status(Stamp {
         venue: clock.venue,
@@ -46,29 +72,7 @@ pub(crate) fn judge(stage: &Stage) -> Verdict {
         status.closes
     );
 
-    let mut trips = [
-        streaks(stage),
-        daily_losses(stage),
-        sessions(stage),
-        drawdowns(stage),
-    ]
-    .concat();
-    trips.sort_by_key(|(tag, began, _)| (*began, *tag));
-    let mut seen = stage.trips.clone();
-    seen.sort_by_key(|(tag, began, _)| (*began, *tag));
-    assert_eq!(seen, trips, "every trip, when it began and when it ended");
-
-    let mut counted = stage.sessions.clone();
-    counted.last_mut().unwrap().1 = status.session.trades;
-    assert_eq!(counted, session_counts(stage), "trades of each session");
-    nothing_opened_past_a_trip(stage, &trips);
-
-    let realised = expected_days.iter().map(|day| day.realised.get()).sum();
-    Verdict {
-        days: expected_days.len(),
-        trips: trips.len(),
-        realised,
-    }
+    expected_days.iter().map(|day| day.realised.get()).sum()
 }
 
 /// The balance at the end of each day on which there was a change, and at every change.

@@ -4,32 +4,34 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use exchange_sim::matching::{
-    AccountKind, Brackets, Event, ExecKind as VenueKind, Instrument as Listed, MarketId, Moment,
-    NewOrder, OrderNo, Quote, Setup, Side as VenueSide, Status, Venue, catalogue,
+    AccountKind, Brackets, Event, MarketId, Moment, NewOrder, OrderNo, Quote, Setup,
+    Side as VenueSide, Venue, catalogue,
 };
 use exchange_sim::prices::Bar;
-use money::{Amount, Decimal, Notional, Price, Qty, Ratio};
+use money::{Amount, Decimal, Price, Qty, Ratio};
 use perps_bot::sizing::{Sizing, bracket};
 use perps_bot::strategy::{LOOKBACK, view};
 use protocol::guard::{Observation, Observe, OperatorVerb, OutcomeReport, ResetTarget, Verb};
-use protocol::venue::{
-    Candle, ClosedTrade, ExecKind, Execution, Instrument, Order, OrderStatus, Position, Ticker,
-    Wallet,
-};
+use protocol::venue::{Candle, ClosedTrade, Execution};
 use protocol::{
-    BootId, BootMs, Decision, ExecId, Generation, Intent, IntentId, Mode, OpeningSides, OrderId,
-    OrderLinkId, OrderType, Outcome, Side, Stamp, Symbol, Tag, VenueMs,
+    BootId, BootMs, Decision, Generation, Intent, IntentId, Mode, OpeningSides, OrderType, Outcome,
+    Side, Stamp, Symbol, Tag, VenueMs,
 };
 use risk::{
     DailyLossBasis, Effects, Engine, Genesis, Input, InputKind, Limits, OnTrip, Start,
     StoreCondition,
 };
 
+use crate::rows::{candle, instrument, order_id};
+
 pub(crate) const SYMBOL: &str = "BTCUSDT";
 pub(crate) const BALANCE: u32 = 500_000;
 pub(crate) const SESSION_TRADES: u32 = 8;
 pub(crate) const LOSSES: u32 = 3;
-const LAG_MS: u64 = 3_000;
+/// How late the venue may show what happened.
+const LAG_MS: i64 = 20_000;
+/// How late it does in a run that plays that: past the next midnight for what happens just before.
+pub(crate) const LATE_MS: i64 = 15_000;
 /// The guard is killed and comes back this often.
 const RESTART_MINUTES: i64 = 2_000;
 /// Funding, more often than a real venue's eight hours, so that short positions meet it.
@@ -64,8 +66,15 @@ pub(crate) struct Stage {
     pub(crate) reads: Vec<(i64, Decimal)>,
     pub(crate) refused: u32,
     pub(crate) restarts: u32,
-    market: MarketId,
-    now: i64,
+    /// Executions of which the guard heard on the day after.
+    pub(crate) past_midnight: u32,
+    limits: Limits,
+    /// How late the guard hears of executions and closed trades.
+    late_ms: i64,
+    /// What it has not heard of yet: when it happened, and what.
+    unheard: VecDeque<(i64, Event)>,
+    pub(crate) market: MarketId,
+    pub(crate) now: i64,
     began: i64,
     standing: BTreeSet<Tag>,
     candles: VecDeque<Candle>,
@@ -74,7 +83,8 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) fn new(price: Decimal, now: i64) -> Self {
+    /// With these limits, and a guard that hears so late of executions and closed trades.
+    pub(crate) fn new(price: Decimal, now: i64, limits: Limits, late_ms: i64) -> Self {
         let mut venue = Venue::new(Setup {
             instruments: catalogue(1),
             account: AccountKind::Unified,
@@ -89,7 +99,7 @@ impl Stage {
             mode: Mode::Testnet,
             account: None,
             generation: Generation(1),
-            limits: limits(),
+            limits: limits.clone(),
         });
         let mut stage = Self {
             venue,
@@ -99,6 +109,10 @@ impl Stage {
             reads: Vec::new(),
             refused: 0,
             restarts: 0,
+            past_midnight: 0,
+            limits,
+            late_ms,
+            unheard: VecDeque::new(),
             market,
             now,
             began: now,
@@ -148,6 +162,13 @@ impl Stage {
         self.decide();
     }
 
+    /// After the last minute: what has not been heard of is.
+    pub(crate) fn hear_the_rest(&mut self) {
+        self.now += LATE_MS;
+        self.tell_news();
+        self.read_everything(false);
+    }
+
     /// What the operator does at midnight: a new session, and a look at what stands.
     fn new_day(&mut self) {
         self.sessions.last_mut().unwrap().1 = self.engine.state().session.trades;
@@ -163,16 +184,18 @@ impl Stage {
         }
     }
 
-    /// A closed candle: enter on a cross, leave when the trend turns, as the reference bot does.
+    /// A closed candle: enter on a cross, leave when the trend turns, as the reference bot does; and
+    /// one or the other at the end of each day, so that there is something at its edge.
     fn decide(&mut self) {
         let closed: Vec<Candle> = self.candles.iter().cloned().collect();
         let Some(seen) = view(&closed, LOOKBACK) else {
             return;
         };
         let crossed = self.was_rising.replace(seen.rising) == Some(false) && seen.rising;
+        let day_ends = (self.now + 500) % VenueMs::DAY_MS == 0;
         let size = self.venue.market(self.market).position.size;
         if !size.is_zero() {
-            if !seen.rising {
+            if !seen.rising || day_ends {
                 let qty = Qty::new(size).unwrap();
                 let exit = Intent {
                     reduce_only: true,
@@ -180,7 +203,7 @@ impl Stage {
                 };
                 self.place(&exit);
             }
-        } else if crossed {
+        } else if crossed || day_ends {
             let equity = Amount::new(self.venue.equity()).unwrap();
             let listed = instrument(&self.venue.market(self.market).instrument);
             let sized = bracket(&sizing(), &listed, equity, seen.close, seen.atr).unwrap();
@@ -234,12 +257,17 @@ impl Stage {
         self.see(Observation::Orders(vec![row]));
     }
 
-    /// Tells the guard what the venue's streams would.
+    /// Tells the guard what the venue's streams would, once it is shown.
     fn tell_news(&mut self) {
-        for event in self.venue.take_events() {
+        let news = self.venue.take_events();
+        self.unheard
+            .extend(news.into_iter().map(|event| (self.now, event)));
+        while self.unheard.front().is_some_and(|(at, _)| self.shown(*at)) {
+            let (_, event) = self.unheard.pop_front().unwrap();
             match event {
                 Event::Execution(n) => {
                     let row = self.execution(n);
+                    self.past_midnight += u32::from(row.at.day() < VenueMs(self.now).day());
                     self.see(Observation::Executions(vec![row]));
                 }
                 Event::Closed(n) => {
@@ -251,9 +279,14 @@ impl Stage {
         }
     }
 
+    /// Whether the venue shows executions and closed trades of that time.
+    const fn shown(&self, at: i64) -> bool {
+        at + self.late_ms <= self.now
+    }
+
     /// The polls of a minute; with `walk` the start-up order, which tells again what was told.
     fn read_everything(&mut self, walk: bool) {
-        let told = VenueMs(self.now - i64::try_from(LAG_MS).unwrap());
+        let told = VenueMs(self.now - LAG_MS);
         if walk {
             self.say(InputKind::GatewayJoined);
             self.see(Observation::ClockSkew(0));
@@ -262,13 +295,15 @@ impl Stage {
             let welcome = self.engine.welcome();
             let all = 0..self.venue.executions().len();
             let all: Vec<Execution> = all.map(|n| self.execution(n)).collect();
-            let since = all.into_iter().filter(|x| x.at >= welcome.executions_since);
+            let since = all
+                .into_iter()
+                .filter(|row| row.at >= welcome.executions_since && self.shown(row.at.0));
             self.see(Observation::Executions(since.collect()));
             let all = 0..self.venue.closed().len();
             let all: Vec<ClosedTrade> = all.map(|n| self.closed(n)).collect();
             let since = all
                 .into_iter()
-                .filter(|row| row.created >= welcome.closed_since);
+                .filter(|row| row.created >= welcome.closed_since && self.shown(row.created.0));
             self.see(Observation::ClosedTrades(since.collect()));
         }
         self.see(Observation::ExecutionsComplete(told));
@@ -298,7 +333,7 @@ impl Stage {
     fn start(&mut self, store: StoreCondition) {
         self.say(InputKind::Start(Box::new(Start {
             generation: Generation(1),
-            limits: limits(),
+            limits: self.limits.clone(),
             mode: Mode::Testnet,
             new_session: false,
             first: false,
@@ -357,141 +392,10 @@ impl Stage {
             stop_loss: None,
         }
     }
-
-    fn execution(&self, n: usize) -> Execution {
-        let row = &self.venue.executions()[n];
-        let link = row.order.map(|no| self.venue.order(no).link_id.clone());
-        Execution {
-            exec_id: ExecId::new(&row.id).unwrap(),
-            order_id: order_id(&row.order_id),
-            link_id: link.and_then(|link| OrderLinkId::new(&link).ok()),
-            symbol: symbol(),
-            side: side(row.side),
-            price: Price::new(row.price).unwrap(),
-            qty: Qty::new(row.qty).unwrap(),
-            fee: Amount::new(row.fee).unwrap(),
-            kind: match row.kind {
-                VenueKind::Trade => ExecKind::Trade,
-                VenueKind::Funding => ExecKind::Funding,
-                VenueKind::Bust => ExecKind::Bust,
-                VenueKind::Adl => ExecKind::Adl,
-            },
-            closed: Some(Qty::new(row.closed).unwrap()),
-            at: VenueMs(row.at.ms()),
-        }
-    }
-
-    fn closed(&self, n: usize) -> ClosedTrade {
-        let row = &self.venue.closed()[n];
-        let average = |value: Decimal| Price::new((value / row.closed).round_dp(8)).unwrap();
-        ClosedTrade {
-            order_id: order_id(&self.venue.order(row.order).id),
-            symbol: symbol(),
-            side: side(row.side),
-            qty: Qty::new(row.closed).unwrap(),
-            entry: average(row.entry_value),
-            exit: average(row.exit_value),
-            entry_value: Notional::new(row.entry_value).ok(),
-            exit_value: Notional::new(row.exit_value).ok(),
-            pnl: Amount::new(row.pnl).unwrap(),
-            created: VenueMs(row.at.ms()),
-            updated: VenueMs(row.at.ms()),
-        }
-    }
-
-    fn order(&self, no: OrderNo) -> Order {
-        let row = self.venue.order(no);
-        Order {
-            order_id: order_id(&row.id),
-            link_id: OrderLinkId::new(&row.link_id).ok(),
-            symbol: symbol(),
-            side: side(row.side),
-            order_type: OrderType::Market,
-            price: None,
-            qty: Qty::new(row.qty).unwrap(),
-            filled: Qty::new(row.filled).unwrap(),
-            status: match row.status {
-                Status::Untriggered => OrderStatus::Untriggered,
-                Status::Triggered => OrderStatus::Triggered,
-                Status::New => OrderStatus::New,
-                Status::PartiallyFilled => OrderStatus::PartiallyFilled,
-                Status::Filled => OrderStatus::Filled,
-                Status::Cancelled => OrderStatus::Cancelled,
-                Status::Rejected => OrderStatus::Rejected,
-                Status::Deactivated => OrderStatus::Deactivated,
-            },
-            reduce_only: row.reduce_only,
-            close_on_trigger: row.close_on_trigger,
-            venue_made: row.is_bracket(),
-            trigger_price: row
-                .trigger
-                .and_then(|trigger| Price::new(trigger.price).ok()),
-            stop_loss: None,
-            take_profit: None,
-            time_in_force: None,
-            created: VenueMs(row.created.ms()),
-            updated: VenueMs(row.updated.ms()),
-        }
-    }
-
-    fn position(&self) -> Position {
-        let market = self.venue.market(self.market);
-        let held = &market.position;
-        let (take_profit, stop_loss) = self.venue.brackets(self.market);
-        let price = |price: Decimal| Price::new(price).ok();
-        Position {
-            symbol: symbol(),
-            side: (!held.is_flat()).then(|| side(held.side)),
-            size: Qty::new(held.size).unwrap(),
-            entry: price(held.average()).filter(|_| !held.is_flat()),
-            mark: price(market.quote.mark),
-            leverage: Ratio::new(market.leverage).ok(),
-            unrealised: Amount::new(held.unrealised(market.quote.mark)).ok(),
-            stop_loss: stop_loss.and_then(price),
-            take_profit: take_profit.and_then(price),
-            index: 0,
-        }
-    }
-
-    fn ticker(&self) -> Ticker {
-        let quote = self.venue.market(self.market).quote;
-        Ticker {
-            symbol: symbol(),
-            last: Price::new(quote.last).unwrap(),
-            mark: Price::new(quote.mark).unwrap(),
-            bid: None,
-            ask: None,
-            at: VenueMs(self.now),
-        }
-    }
-
-    fn wallet(&self) -> Wallet {
-        let row = self.venue.wallet();
-        Wallet {
-            coin: Symbol::new("USDT").unwrap(),
-            equity: Amount::new(row.equity).unwrap(),
-            balance: Amount::new(row.balance).unwrap(),
-            position_margin: Amount::new(row.position_margin).ok(),
-            order_margin: Amount::new(row.order_margin).ok(),
-            account_margin_rate: None,
-            unrealised: Amount::new(row.unrealised).ok(),
-        }
-    }
 }
 
 pub(crate) fn symbol() -> Symbol {
     Symbol::new(SYMBOL).unwrap()
-}
-
-fn order_id(text: &str) -> OrderId {
-    OrderId::new(text).unwrap()
-}
-
-const fn side(side: VenueSide) -> Side {
-    match side {
-        VenueSide::Buy => Side::Buy,
-        VenueSide::Sell => Side::Sell,
-    }
 }
 
 fn stamp(now: i64, began: i64) -> Stamp {
@@ -499,33 +403,6 @@ fn stamp(now: i64, began: i64) -> Stamp {
         venue: VenueMs(now),
         boot: BootMs(u64::try_from(now - began).unwrap() + 1_000),
         boot_id: BootId::default(),
-    }
-}
-
-fn candle(bar: &Bar, start: i64) -> Candle {
-    let price = |price: Decimal| Price::new(price).unwrap();
-    Candle {
-        start: VenueMs(start),
-        open: price(bar.open),
-        high: price(bar.high),
-        low: price(bar.low),
-        close: price(bar.close),
-        volume: Qty::new(bar.volume).unwrap(),
-    }
-}
-
-fn instrument(listed: &Listed) -> Instrument {
-    Instrument {
-        symbol: symbol(),
-        settle_coin: Symbol::new("USDT").unwrap(),
-        trading: true,
-        tick: Price::new(listed.tick).unwrap(),
-        lot: Qty::new(listed.lot).unwrap(),
-        min_qty: Qty::new(listed.min_qty).unwrap(),
-        max_qty: Qty::new(listed.max_qty).unwrap(),
-        max_market_qty: Qty::new(listed.max_market_qty).unwrap(),
-        min_notional: None,
-        max_leverage: Ratio::new(listed.max_leverage).unwrap(),
     }
 }
 
@@ -543,7 +420,7 @@ fn sizing() -> Sizing {
     }
 }
 
-fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     Limits {
         max_daily_risk: ratio(daily_limit()),
         daily_loss_basis: DailyLossBasis::OpeningBalance,
@@ -570,10 +447,21 @@ fn limits() -> Limits {
         on_trip: OnTrip::Block,
         flatten_max_slippage: ratio(Decimal::new(1, 2)),
         lease_ms: 3_000,
-        venue_lag_ms: LAG_MS,
+        venue_lag_ms: LAG_MS.unsigned_abs(),
         recv_window_ms: 5_000,
         max_data_staleness_ms: 120_000,
         time_sync_max_skew_ms: 1_000,
         reminder_ms: 3_600_000,
+    }
+}
+
+/// Limits that do not keep the bot from trading around midnight.
+pub(crate) fn wide_limits() -> Limits {
+    Limits {
+        max_daily_risk: Ratio::ONE,
+        drawdown_threshold: Ratio::ONE,
+        consecutive_loss_limit: None,
+        session_max_trades: None,
+        ..limits()
     }
 }
