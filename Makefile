@@ -47,6 +47,7 @@ faults: build ## one intent is one order while every second order goes wrong (IN
 	@$(BIN)/perpsctl faults --intents $(or $(INTENTS),3000)
 
 bench: build ## measure against the floors; writes target/bench.json
+	$(CARGO) build --release --package testkit --example bare_supervisor
 	$(CARGO) bench --package perps-guard --bench floors
 
 soak: build ## processes killed and stopped at random under orders; SECONDS=120 SEED=...

@@ -17,6 +17,7 @@
 )]
 
 mod authorise;
+mod bare;
 mod door;
 mod engine;
 mod measure;

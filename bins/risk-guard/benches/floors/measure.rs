@@ -89,22 +89,72 @@ pub(crate) fn against(
     name: &'static str,
     goal: &'static str,
     rounds: usize,
-    mut case: impl FnMut() -> Vec<u64>,
+    case: impl FnMut() -> Vec<u64>,
     mut floor: impl FnMut() -> Vec<u64>,
 ) -> Row {
-    let (mut all, mut all_floor, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let floor = Floor::new(name, goal, &mut floor);
+    against_each(rounds, case, vec![floor]).remove(0)
+}
+
+/// Alternates rounds of a case and of all its floors; a row for each floor.
+pub(crate) fn against_each(
+    rounds: usize,
+    mut case: impl FnMut() -> Vec<u64>,
+    mut floors: Vec<Floor<'_>>,
+) -> Vec<Row> {
+    let mut all = Vec::new();
     for _ in 0..rounds {
-        let mut beneath = floor();
+        let beneath: Vec<u64> = floors.iter_mut().map(Floor::measure).collect();
         let mut above = case();
-        ratios.push(percentile(&mut above, 500) as f64 / percentile(&mut beneath, 500) as f64);
+        let p50 = percentile(&mut above, 500) as f64;
+        for (floor, beneath) in floors.iter_mut().zip(beneath) {
+            floor.ratios.push(p50 / beneath as f64);
+        }
         all.extend(above);
-        all_floor.extend(beneath);
     }
-    ratios.sort_by(f64::total_cmp);
-    Row {
-        floor: Some(percentile(&mut all_floor, 500)),
-        ratio: Some(ratios[ratios.len() / 2]),
-        ..Row::alone(name, goal, &mut all)
+    let rows = floors.into_iter().map(|floor| floor.row(&mut all));
+    rows.collect()
+}
+
+/// What a case is measured against.
+pub(crate) struct Floor<'a> {
+    name: &'static str,
+    goal: &'static str,
+    round: &'a mut dyn FnMut() -> Vec<u64>,
+    times: Vec<u64>,
+    ratios: Vec<f64>,
+}
+
+impl<'a> Floor<'a> {
+    pub(crate) fn new(
+        name: &'static str,
+        goal: &'static str,
+        round: &'a mut dyn FnMut() -> Vec<u64>,
+    ) -> Self {
+        Self {
+            name,
+            goal,
+            round,
+            times: Vec::new(),
+            ratios: Vec::new(),
+        }
+    }
+
+    /// The p50 of another round.
+    fn measure(&mut self) -> u64 {
+        let mut times = (self.round)();
+        let p50 = percentile(&mut times, 500);
+        self.times.append(&mut times);
+        p50
+    }
+
+    fn row(mut self, case: &mut [u64]) -> Row {
+        self.ratios.sort_by(f64::total_cmp);
+        Row {
+            floor: Some(percentile(&mut self.times, 500)),
+            ratio: Some(self.ratios[self.ratios.len() / 2]),
+            ..Row::alone(self.name, self.goal, case)
+        }
     }
 }
 

@@ -1,4 +1,8 @@
-//! Restarts, starts and edits of a whole deployment, against starting trivial programs.
+//! Restarts, starts and edits of a whole deployment, against starting trivial programs (fork, exec
+//! and the end of `/bin/true`) and against the same of a bare supervisor (`bare`).
+//!
+//! Everything begins after the same rest: what has just been done many times in a row finds all of
+//! it in the caches, and takes two thirds of the time (a row's note tells what its floor takes then).
 //!
 //! When a child is ready again, and when all are, is heard as a service manager hears it, by a
 //! datagram: whoever asks for the status again and again takes the processor from those who start.
@@ -17,12 +21,45 @@ use protocol::supervisor::{SupervisorReply, SupervisorRequest};
 use protocol::{Generation, Process};
 use testkit::{Binaries, Harness, HarnessSpec, Sim, SimSpec};
 
-use crate::measure::{Row, against, now_ns};
+use crate::bare::Bench;
+use crate::measure::{Floor, Row, against, against_each, now_ns, percentile};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Deaths are forgiven soon, so that each kill is a first one.
 const POLICY: &str = "supervisor:\n  restartBudget: 1000\n  steadyAfterSeconds: 0.01\n";
+
+const REST_NS: u64 = 150_000_000;
+
+/// Whose death, and the names of its rows: against one trivial child, against the bare loop.
+const KILLS: [(Process, [&str; 2]); 3] = [
+    (
+        Process::AlertForwarder,
+        [
+            "kill -9 alert-forwarder, ready again / one child",
+            "kill -9 alert-forwarder, ready again / bare waitpid",
+        ],
+    ),
+    (
+        Process::RiskGuard,
+        [
+            "kill -9 risk-guard, ready again / one child",
+            "kill -9 risk-guard, ready again / bare waitpid",
+        ],
+    ),
+    (
+        Process::Gateway,
+        [
+            "kill -9 gateway, ready again / one child",
+            "kill -9 gateway, ready again / bare waitpid",
+        ],
+    ),
+];
+
+const STARTS: [&str; 2] = [
+    "supervisor start, all ready / three children",
+    "supervisor start, all ready / bare waitpid",
+];
 
 pub(crate) fn cases(rows: &mut Vec<Row>, scale: usize) {
     let binaries = Binaries::beside_this_program().unwrap();
@@ -40,48 +77,85 @@ pub(crate) fn cases(rows: &mut Vec<Row>, scale: usize) {
     let environment = vec![("NOTIFY_SOCKET", path.display().to_string())];
     let mut harness = Harness::start_within(&binaries, spec, environment).unwrap();
     harness.await_synced().unwrap();
-    let each = (20 / scale).max(3);
-    for (process, name) in [
-        (
-            Process::AlertForwarder,
-            "kill -9 alert-forwarder, ready again / one child",
-        ),
-        (
-            Process::RiskGuard,
-            "kill -9 risk-guard, ready again / one child",
-        ),
-        (Process::Gateway, "kill -9 gateway, ready again / one child"),
-    ] {
-        rows.push(against(
-            name,
-            "<= 3 x",
+    let bench = Bench::new(&binaries, dir.path());
+    let (mut bare, _) = bench.start(3);
+    let each = (10 / scale).max(3);
+    for (process, names) in KILLS {
+        let measured = against_each(
             5,
-            || {
-                let one = |_| kill(&harness, &manager, process);
-                (0..each).map(one).collect()
-            },
-            || (0..each).map(|_| trivial(1)).collect(),
-        ));
+            || repeat(each, || kill(&harness, &manager, process)),
+            vec![
+                Floor::new(names[0], "<= 3 x", &mut || {
+                    repeat(each, || after(&harness, || trivial(1)))
+                }),
+                Floor::new(names[1], "<= 3 x", &mut || {
+                    repeat(each, || after(&harness, || bare.kill()))
+                }),
+            ],
+        );
+        let hot = [
+            repeat(each * 5, || trivial(1)),
+            repeat(each * 5, || bare.kill()),
+        ];
+        rows.extend(with_hot_floors(measured, hot));
     }
     rows.push(against(
         "kill -9 risk-guard without a spare / one child",
         "told",
         5,
-        || {
-            let one = |_| kill_again(&harness, &manager, Process::RiskGuard);
-            (0..each).map(one).collect()
-        },
-        || (0..each).map(|_| trivial(1)).collect(),
+        || repeat(each, || kill_again(&harness, &manager, Process::RiskGuard)),
+        || repeat(each, || after(&harness, || trivial(1))),
     ));
-    rows.push(edits(&harness, each * 5));
+    rows.push(edits(&harness, each * 10));
+    drop(bare);
     let each = (6 / scale).max(2);
-    rows.push(against(
-        "supervisor start, all ready / three children",
-        "<= 5 x",
+    let measured = against_each(
         5,
-        || (0..each).map(|_| start(&mut harness, &manager)).collect(),
-        || (0..each).map(|_| trivial(3)).collect(),
-    ));
+        || repeat(each, || start(&mut harness, &manager)),
+        vec![
+            Floor::new(STARTS[0], "<= 5 x", &mut || {
+                repeat(each, || after_pause(|| trivial(3)))
+            }),
+            Floor::new(STARTS[1], "<= 5 x", &mut || {
+                repeat(each, || after_pause(|| bench.start(3).1))
+            }),
+        ],
+    );
+    let hot = [
+        repeat(each * 5, || trivial(3)),
+        repeat(each * 5, || bench.start(3).1),
+    ];
+    rows.extend(with_hot_floors(measured, hot));
+}
+
+fn repeat(times: usize, mut one: impl FnMut() -> u64) -> Vec<u64> {
+    (0..times).map(|_| one()).collect()
+}
+
+/// Tells beside each row what its floor takes many times in a row.
+fn with_hot_floors(rows: Vec<Row>, hot: [Vec<u64>; 2]) -> impl Iterator<Item = Row> {
+    rows.into_iter().zip(hot).map(|(row, mut hot)| {
+        let hot = percentile(&mut hot, 500);
+        row.noted(format!("(floor without the rest: {hot} ns)"))
+    })
+}
+
+/// The rest before anything here: as long and as busy whatever comes next.
+fn rest(harness: &Harness) -> SupervisorStatus {
+    let begun = now_ns();
+    let rested = |status: &_| now_ns() - begun > REST_NS && all_ready(status) && steady(status);
+    Looks::at(harness).until(rested)
+}
+
+fn after(harness: &Harness, one: impl FnOnce() -> u64) -> u64 {
+    rest(harness);
+    one()
+}
+
+/// The same where no supervisor runs that could be asked.
+fn after_pause(one: impl FnOnce() -> u64) -> u64 {
+    std::thread::sleep(Duration::from_nanos(REST_NS));
+    one()
 }
 
 /// Starts that many programs which do nothing, and waits for all of them.
@@ -101,7 +175,7 @@ fn trivial(children: usize) -> u64 {
 
 /// Kills a child whose spare waits.
 fn kill(harness: &Harness, manager: &Manager, process: Process) -> u64 {
-    let before = Looks::at(harness).until(|status| all_ready(status) && steady(status));
+    let before = rest(harness);
     let spare = child(&before, process).spare_pid;
     let begun = manager.ready_again(process, || {
         harness.signal(process, Signal::SIGKILL).unwrap();
@@ -135,10 +209,12 @@ fn child(status: &SupervisorStatus, process: Process) -> ChildStatus {
 fn start(harness: &mut Harness, manager: &Manager) -> u64 {
     harness.stop().unwrap();
     manager.forget();
-    let begun = now_ns();
-    harness.restart().unwrap();
-    manager.until(|words| words == "READY=1");
-    now_ns() - begun
+    after_pause(|| {
+        let begun = now_ns();
+        harness.restart().unwrap();
+        manager.until(|words| words == "READY=1");
+        now_ns() - begun
+    })
 }
 
 /// The service manager that the supervisor tells how things stand.
@@ -217,8 +293,9 @@ fn all_ready(status: &SupervisorStatus) -> bool {
 
 /// Every child has been up long enough for its next death to be a first one, and has a spare.
 fn steady(status: &SupervisorStatus) -> bool {
+    let up = |child: &ChildStatus| child.up_ms.is_some_and(|up| up > REST_NS / 1_000_000);
     let children = &mut status.children.iter();
-    children.all(|child| child.up_ms.is_some_and(|up| up > 150) && child.spare_pid.is_some())
+    children.all(|child| up(child) && child.spare_pid.is_some())
 }
 
 /// The supervisor's picture, again and again on one connection.
