@@ -47,7 +47,7 @@ pub(crate) fn limit_line(limit: &LimitUse) -> String {
     } else {
         String::new()
     };
-    format!("{name} {:<26} {gauge}{verdict}", format!("{used} of {of}"))
+    format!("{name} {:<24} {gauge}{verdict}", format!("{used} of {of}"))
 }
 
 /// What one order may be at most, or must be.

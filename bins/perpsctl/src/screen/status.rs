@@ -2,12 +2,13 @@
 //! and what to do next.
 
 use money::Decimal;
+use protocol::VenueMs;
 use protocol::status::{
-    BookPosition, ChildState, ChildStatus, FeedState, GatewayStatus, LimitUse, RiskStatus,
-    SupervisorStatus, TradingState,
+    BookPosition, FeedState, GatewayStatus, LimitUse, RiskStatus, SupervisorStatus, TradingState,
 };
-use protocol::{Process, VenueMs};
 
+use super::next::next_steps;
+use super::processes::process_lines;
 use super::{BOLD, DIM, GREEN, PLAIN, RED, YELLOW, limit_line, span, time_of_day};
 use crate::picture::Picture;
 
@@ -18,33 +19,64 @@ pub(crate) enum Detail {
     All,
     /// Those of which something is used, or that have tripped.
     Used,
+    /// Those that have tripped.
+    Tripped,
 }
 
 impl Detail {
     fn shows(self, limit: &LimitUse) -> bool {
-        let is_used = limit.fraction.is_some_and(|used| !used.get().is_zero());
-        let counts = self == Self::All || limit.tripped || is_used;
-        limit.limit.is_some() && counts
+        let counts = match self {
+            Self::All => true,
+            Self::Used => limit.fraction.is_some_and(|used| !used.get().is_zero()),
+            Self::Tripped => false,
+        };
+        limit.limit.is_some() && (counts || limit.tripped)
     }
 }
 
-/// The screen, a line each.
-pub(crate) fn status(picture: &Picture, detail: Detail) -> Vec<String> {
-    let Some(supervisor) = &picture.supervisor else {
-        return vec![picture.supervisor_problem.clone().unwrap_or_default()];
-    };
-    let mut lines = vec![headline(picture)];
-    match &picture.risk {
-        Some(risk) => risk_lines(risk, detail, &mut lines),
-        None => lines.push(format!("{RED}guard     {}{PLAIN}", picture.risk_problem())),
+/// The screen in three parts, a line each.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    /// State, and what blocks entries or keeps them waiting.
+    pub(crate) top: Vec<String>,
+    /// Everything else, what matters more above what matters less.
+    pub(crate) middle: Vec<String>,
+    /// What to do next.
+    pub(crate) steps: Vec<String>,
+}
+
+impl Page {
+    pub(crate) fn of(picture: &Picture, detail: Detail) -> Self {
+        let mut page = Self::default();
+        let Some(supervisor) = &picture.supervisor else {
+            page.top.extend(picture.supervisor_problem.clone());
+            return page;
+        };
+        page.top.push(headline(picture));
+        match &picture.risk {
+            Some(risk) => {
+                block_lines(risk, &mut page.top);
+                book_lines(risk, detail, &mut page.middle);
+            }
+            None => {
+                let problem = picture.risk_problem();
+                page.top.push(format!("{RED}guard     {problem}{PLAIN}"));
+            }
+        }
+        venue_line(picture, &mut page.middle);
+        config_line(supervisor, &mut page.middle);
+        log_lines(supervisor, &mut page.middle);
+        process_lines(supervisor, &mut page.middle);
+        alerts_line(picture, &mut page.middle);
+        page.steps = next_steps(picture);
+        page
     }
-    venue_line(picture, &mut lines);
-    config_line(supervisor, &mut lines);
-    log_lines(supervisor, &mut lines);
-    process_lines(supervisor, &mut lines);
-    alerts_line(picture, &mut lines);
-    lines.extend(next_steps(picture));
-    lines
+}
+
+/// The whole screen, a line each.
+pub(crate) fn status(picture: &Picture, detail: Detail) -> Vec<String> {
+    let page = Page::of(picture, detail);
+    [page.top, page.middle, page.steps].concat()
 }
 
 /// `TESTNET http://...   REDUCE_ONLY since 12:03:11 UTC: SAFETY_DAILY_LOSS`.
@@ -90,6 +122,11 @@ fn headline(picture: &Picture) -> String {
 
 /// What the guard knows: what blocks, session, limits, money, positions.
 pub(crate) fn risk_lines(risk: &RiskStatus, detail: Detail, lines: &mut Vec<String>) {
+    block_lines(risk, lines);
+    book_lines(risk, detail, lines);
+}
+
+fn block_lines(risk: &RiskStatus, lines: &mut Vec<String>) {
     for trip in &risk.trips {
         let when = trip.clears_at.map_or_else(String::new, |at| {
             format!(" (in {})", span(at.since(risk.now)))
@@ -103,6 +140,10 @@ pub(crate) fn risk_lines(risk: &RiskStatus, detail: Detail, lines: &mut Vec<Stri
     for reason in &risk.waiting_for {
         lines.push(format!("{YELLOW}waiting{PLAIN}   {reason}"));
     }
+}
+
+/// Session, limits, money, positions.
+fn book_lines(risk: &RiskStatus, detail: Detail, lines: &mut Vec<String>) {
     let session = &risk.session;
     lines.push(format!(
         "session   {}  {}   trades {} (+{} live)   orders {} sent, {} refused, {} unresolved",
@@ -289,62 +330,6 @@ fn log_lines(supervisor: &SupervisorStatus, lines: &mut Vec<String>) {
     }
 }
 
-fn process_lines(supervisor: &SupervisorStatus, lines: &mut Vec<String>) {
-    lines.push(format!(
-        "{DIM}{:<16} {:<9} {:>7} {:>8}  {:<12} {:<20} {:<10} config{PLAIN}",
-        "process", "state", "pid", "up", "restarts", "last exit", "heartbeat"
-    ));
-    lines.push(format!(
-        "{:<16} {GREEN}{:<9}{PLAIN} {:>7} {:>8}",
-        "supervisor",
-        "running",
-        supervisor.pid,
-        span(supervisor.up_ms)
-    ));
-    lines.extend(supervisor.children.iter().map(child_line));
-}
-
-fn child_line(child: &ChildStatus) -> String {
-    let (word, colour) = match child.state {
-        ChildState::Waiting => ("waiting", YELLOW),
-        ChildState::Starting => ("starting", YELLOW),
-        ChildState::Ready => ("ready", GREEN),
-        ChildState::Backoff => ("backoff", RED),
-        ChildState::Stopping => ("stopping", YELLOW),
-        ChildState::Stopped => ("stopped", YELLOW),
-        ChildState::Latched => ("LATCHED", RED),
-    };
-    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let exit = child
-        .last_exit
-        .as_ref()
-        .map(|exit| match child.last_exit_ms_ago {
-            Some(ago) => format!("{exit} {} ago", span(ago)),
-            None => exit.clone(),
-        });
-    let line = format!(
-        "{:<16} {colour}{word:<9}{PLAIN} {:>7} {:>8}  {:<12} {:<20} {:<10} {}",
-        child.process,
-        or_dash(child.pid.map(|pid| pid.to_string())),
-        or_dash(child.up_ms.map(span)),
-        format!("{} of {}", child.restarts, child.restart_budget),
-        or_dash(exit),
-        or_dash(child.heartbeat_ms_ago.map(span)),
-        or_dash(child.generation.map(|g| g.to_string())),
-    );
-    let waits = if child.waiting_for.is_empty() {
-        String::new()
-    } else {
-        format!("  waits for {}", child.waiting_for)
-    };
-    let dropped = if child.dropped_lines == 0 {
-        String::new()
-    } else {
-        format!("  {} log lines dropped", child.dropped_lines)
-    };
-    format!("{}{waits}{dropped}", line.trim_end())
-}
-
 fn alerts_line(picture: &Picture, lines: &mut Vec<String>) {
     if picture.alerts_closed {
         lines.push(format!(
@@ -380,62 +365,6 @@ fn alerts_line(picture: &Picture, lines: &mut Vec<String>) {
         alerts.spooled,
         sinks.join("; ")
     ));
-}
-
-fn next_steps(picture: &Picture) -> Vec<String> {
-    let mut steps = Vec::new();
-    if let Some(trip) = picture.risk.as_ref().and_then(|risk| risk.trips.first()) {
-        let info = trip.tag.info();
-        steps.push(format!("{} (perpsctl explain {})", info.action, info.name));
-    }
-    if let Some(supervisor) = &picture.supervisor {
-        for (silent, process) in [
-            (picture.risk.is_none(), Process::RiskGuard),
-            (picture.gateway.is_none(), Process::Gateway),
-            (
-                picture.alerts.is_none() && !picture.alerts_closed,
-                Process::AlertForwarder,
-            ),
-        ] {
-            let ready =
-                |child: &ChildStatus| child.process == process && child.state == ChildState::Ready;
-            if silent && supervisor.children.iter().any(ready) {
-                steps.push(format!(
-                    "wait some seconds: a {process} that stays silent is killed and started anew; \
-                     perpsctl logs {process}"
-                ));
-            }
-        }
-        if supervisor.config.rejected.is_some() {
-            steps.push(format!(
-                "mend the config: perpsctl config check {}",
-                supervisor.config.file
-            ));
-        }
-        if supervisor.config.held.is_some() {
-            steps.push(
-                "look at the held edit: perpsctl config diff; then: perpsctl config confirm"
-                    .to_owned(),
-            );
-        }
-        if supervisor.log_fault.is_some() {
-            steps.push("make room on the disk that holds the logs".to_owned());
-        }
-        for child in supervisor
-            .children
-            .iter()
-            .filter(|c| c.state == ChildState::Latched)
-        {
-            steps.push(format!(
-                "read perpsctl logs {0}, mend the cause, then: perpsctl restart {0}",
-                child.process
-            ));
-        }
-    }
-    steps
-        .iter()
-        .map(|step| format!("{BOLD}do next{PLAIN}   {step}"))
-        .collect()
 }
 
 /// `1 bot`, `2 bots`.
