@@ -134,7 +134,7 @@ fn row_len(rest: &[Cell], room: usize) -> usize {
 
 fn colour_after(colour: &mut String, change: &str) {
     match change.rfind(PLAIN) {
-        Some(at) => *colour = change[at + PLAIN.len()..].to_owned(),
+        Some(at) => change[at + PLAIN.len()..].clone_into(colour),
         None => colour.push_str(change),
     }
 }

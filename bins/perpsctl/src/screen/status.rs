@@ -53,15 +53,12 @@ impl Page {
             return page;
         };
         page.top.push(headline(picture));
-        match &picture.risk {
-            Some(risk) => {
-                block_lines(risk, &mut page.top);
-                book_lines(risk, detail, &mut page.middle);
-            }
-            None => {
-                let problem = picture.risk_problem();
-                page.top.push(format!("{RED}guard     {problem}{PLAIN}"));
-            }
+        if let Some(risk) = &picture.risk {
+            block_lines(risk, &mut page.top);
+            book_lines(risk, detail, &mut page.middle);
+        } else {
+            let problem = picture.risk_problem();
+            page.top.push(format!("{RED}guard     {problem}{PLAIN}"));
         }
         venue_line(picture, &mut page.middle);
         config_line(supervisor, &mut page.middle);
