@@ -56,6 +56,8 @@ impl Engine {
             self.bridge_gap(now);
         }
         self.let_go(&format!("the state was reset by {by}"), effects);
+        // What was read just now is as good as the next read, which may be far off.
+        self.state.wallet.peak = self.fresh_equity();
         let rest = if damaged {
             "; what was damaged is archived, and what could be read of it goes on"
         } else {

@@ -42,9 +42,25 @@ fn an_operators_reset_of_the_state_clears_counters_and_no_block_of_another_kind(
     assert_eq!(standing, [Tag::Halt]);
     assert_eq!(status.state, TradingState::Halted);
     world.operate(Verb::Resume);
-    assert_eq!(world.refused_by(), Some(Tag::StaleData), "no peak yet");
+    assert_eq!(world.refused_by(), None, "it waits for no read");
+    let account = world.status().account;
+    assert_eq!(account.peak, account.equity);
+}
+
+#[test]
+fn a_reset_that_knows_no_recent_equity_waits_for_the_next_read_and_says_so() {
+    let mut world = World::ready(wide());
+    world.wait(world.engine.state().limits.max_data_staleness_ms + 1);
+    world.operate(Verb::StateReset);
+    let waits = world.status().waiting_for.join("; ");
+    assert!(waits.contains("which the peak begins with"), "{waits}");
+    assert_eq!(world.status().account.peak, None);
     world.wallet();
-    assert_eq!(world.refused_by(), None);
+    let account = world.status().account;
+    assert_eq!(
+        (account.peak, account.equity.is_some()),
+        (account.equity, true)
+    );
 }
 
 #[test]

@@ -125,7 +125,12 @@ impl Engine {
                 reasons.push("a balance above zero, to know the day's loss by".to_owned());
             }
             if state.wallet.last.is_some() && self.drawdown().is_none() {
-                reasons.push("an equity above zero, to know the drawdown by".to_owned());
+                let what = if state.wallet.peak.is_some() {
+                    "an equity above zero, to know the drawdown by"
+                } else {
+                    "the next read of the wallet, which the peak begins with"
+                };
+                reasons.push(what.to_owned());
             }
         }
         reasons
