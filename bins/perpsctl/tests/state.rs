@@ -398,3 +398,29 @@ fn a_state_that_cannot_be_used_blocks_entries_and_is_left_alone() {
     );
     assert_eq!(code(&state(&dir, &["verify"])), 1);
 }
+
+#[test]
+fn a_backup_onto_a_full_disk_says_so_and_leaves_nothing() {
+    let stage = Stage::ready(PROFILE);
+    let full = stage.dir.path().join("full");
+    fs::create_dir(&full).unwrap();
+    let mount = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=4k", "perps-test"])
+        .arg(&full)
+        .stderr(Stdio::null())
+        .status();
+    if !mount.is_ok_and(|status| status.success()) {
+        println!("SKIPPED: a disk of its own cannot be mounted here (root is needed)");
+        return;
+    }
+    let to = full.join("backup.json");
+    let refused = state(stage.dir.path(), &["backup", to.to_str().unwrap()]);
+    let left = fs::read_dir(&full).unwrap().count();
+    let gone = Command::new("umount").arg("-l").arg(&full).status();
+    assert!(gone.unwrap().success());
+    let text = said(&refused);
+    assert_eq!((code(&refused), left), (1, 0), "{text}");
+    assert!(text.contains("no backup was made: no room to"), "{text}");
+    assert!(text.contains("free some space: No space left"), "{text}");
+    assert!(!text.contains("by itself"), "{text}");
+}

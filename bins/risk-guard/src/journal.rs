@@ -12,7 +12,7 @@ use protocol::guard::StoreReport;
 use protocol::{BootMs, VenueMs};
 use risk::{Effects, Input, State};
 use serde_json::value::RawValue;
-use state::{Store, UnixMs};
+use state::{Store, StoreError, UnixMs};
 
 /// Records after which a snapshot is written in the next idle moment.
 const SNAPSHOT_AFTER_RECORDS: u64 = 20_000;
@@ -96,7 +96,7 @@ impl Journal {
                 let at = UnixMs(input.stamp.venue.0);
                 self.store
                     .append(at, &self.record)
-                    .map_err(|error| chain(&error))
+                    .map_err(|error| fault(&error))
             }
             Err(error) => Err(format!("an input cannot be written as JSON: {error}")),
         };
@@ -118,7 +118,7 @@ impl Journal {
         if self.sealed || self.gap {
             return;
         }
-        self.fault = self.store.commit().err().map(|error| chain(&error));
+        self.fault = self.store.commit().err().map(|error| fault(&error));
     }
 
     /// How the files stand.
@@ -141,7 +141,7 @@ impl Journal {
             return Ok(());
         }
         let archive = self.store.set_aside(UnixMs(wall.0));
-        let archive = archive.map_err(|error| chain(&error))?;
+        let archive = archive.map_err(|error| fault(&error))?;
         tracing::warn!(archive = %archive.display(), "the damaged state is archived");
         self.sealed = false;
         self.gap = true;
@@ -189,7 +189,7 @@ impl Journal {
             }
             Err(error) => {
                 self.tend_due = now.after(TEND_MS);
-                self.fault = Some(chain(&error));
+                self.fault = Some(fault(&error));
             }
         }
     }
@@ -234,12 +234,21 @@ impl Journal {
                 self.new_records = 0;
                 self.snapshot_due = now.after(SNAPSHOT_AFTER_MS);
             }
-            Err(error) => self.fault = Some(chain(&error)),
+            Err(error) => self.fault = Some(fault(&error)),
         }
     }
 }
 
 /// An error with everything behind it.
+/// A failure in words, and whether it needs a hand.
+fn fault(error: &StoreError) -> String {
+    let mut text = chain(error);
+    if matches!(error, StoreError::NoRoom { .. }) {
+        text.push_str("; it goes on by itself then");
+    }
+    text
+}
+
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -133,7 +133,7 @@ pub enum StoreError {
     #[error("no snapshot yet: write one before the first record")]
     NoSnapshotYet,
     /// No room on the disk. Nothing is lost: the records are kept and the next commit tries again.
-    #[error("no room to {doing} {}; free some space, it goes on by itself", path.display())]
+    #[error("no room to {doing} {}; free some space", path.display())]
     NoRoom {
         /// What was tried.
         doing: &'static str,

@@ -149,9 +149,16 @@ pub fn write_snapshot<T: Serialize>(
     };
     remove_if_there(fs, &temporary)?;
     let mut file = fs.create(&temporary).map_err(failed("make", &temporary))?;
-    file.write_at(&bytes, 0)
-        .map_err(failed("write", &temporary))?;
-    file.sync().map_err(failed("sync", &temporary))?;
+    let written = file
+        .write_at(&bytes, 0)
+        .map_err(failed("write", &temporary))
+        .and_then(|()| file.sync().map_err(failed("sync", &temporary)));
+    if let Err(problem) = written {
+        drop(file);
+        // A part of a snapshot is of no use, and its room may be what is missing.
+        remove_if_there(fs, &temporary).ok();
+        return Err(problem);
+    }
     fs.rename(&temporary, path)
         .map_err(failed("replace", path))?;
     fs.sync_dir(paths.dir())

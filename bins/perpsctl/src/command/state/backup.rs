@@ -19,11 +19,15 @@ pub(super) fn run(place: &Place, form: Form, to: &Path) -> Done {
             "{to} is there already; choose another name"
         )));
     }
-    if place.guard.is_some() {
-        while_it_runs(place, to)?;
+    let written = if place.guard.is_some() {
+        while_it_runs(place, to)
     } else {
-        while_it_does_not(place, to)?;
-    }
+        while_it_does_not(place, to)
+    };
+    written.map_err(|failed| Failed {
+        why: format!("no backup was made: {}", failed.why),
+        ..failed
+    })?;
     let written = sound(to)?;
     let result = json!({
         "file": to,
