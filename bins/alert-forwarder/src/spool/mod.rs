@@ -220,7 +220,8 @@ impl Spool {
     }
 
     /// Puts a batch on disk; when this returns `Ok` all of it is durable, otherwise none of it is
-    /// kept. What is already known is left out.
+    /// kept. What is already known is left out. What an earlier life wrote is durable with the first
+    /// batch: until then nobody is told that it is.
     pub(crate) fn append(&mut self, batch: &[Alert]) -> Result<(), SpoolError> {
         let mut fresh: Vec<&Alert> = Vec::with_capacity(batch.len());
         for alert in batch {
@@ -230,7 +231,8 @@ impl Spool {
             }
         }
         if fresh.is_empty() {
-            return Ok(());
+            // Known from a file that was only read, perhaps: no word before it is durable.
+            return self.segments.back_mut().map_or(Ok(()), Segment::prove);
         }
         self.choose_file()?;
         let (lines, entries) = segment::encode(self.next_seq, &fresh)?;
@@ -290,6 +292,9 @@ impl Spool {
             .is_some_and(|newest| newest.bytes < SEGMENT_BYTES);
         if fits && !self.suspect {
             return Ok(());
+        }
+        if let Some(newest) = self.segments.back_mut() {
+            newest.prove()?;
         }
         // A name that no file has, sorted after all that are there.
         let named = self.segments.back().map_or(0, |newest| newest.first);

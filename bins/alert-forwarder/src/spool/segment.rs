@@ -33,6 +33,8 @@ pub(super) struct Segment {
     pub(super) last: u64,
     /// Bytes that are known to be whole lines.
     pub(super) bytes: u64,
+    /// All of it is durable: whoever wrote what was only read may have died before its sync.
+    pub(super) proven: bool,
     file: Option<File>,
 }
 
@@ -54,6 +56,7 @@ impl Segment {
             first,
             last: first.saturating_sub(1),
             bytes: 0,
+            proven: true,
             file: Some(file),
         })
     }
@@ -104,6 +107,7 @@ impl Segment {
                 first,
                 last,
                 bytes,
+                proven: false,
                 file: None,
             },
             entries,
@@ -114,8 +118,19 @@ impl Segment {
     pub(super) fn trim(&mut self) -> Result<(), SpoolError> {
         let bytes = self.bytes;
         let file = self.open()?;
-        let cut = file.set_len(bytes).and_then(|()| file.sync_data());
+        let torn = file.metadata().map(|file| file.len() > bytes);
+        let cut = torn.and_then(|torn| if torn { file.set_len(bytes) } else { Ok(()) });
         cut.map_err(SpoolError::io("trim", &self.path))
+    }
+
+    /// Makes what was read durable, unless something appended since has.
+    pub(super) fn prove(&mut self) -> Result<(), SpoolError> {
+        if !self.proven {
+            let synced = self.open()?.sync_data();
+            synced.map_err(SpoolError::io("sync", &self.path))?;
+            self.proven = true;
+        }
+        Ok(())
     }
 
     /// Appends whole lines and makes them durable. On failure the file is cut back if it can be.
@@ -126,6 +141,7 @@ impl Segment {
             self.discard_tail();
             return Err(SpoolError::io("append to", &self.path)(error));
         }
+        self.proven = true;
         self.bytes = self
             .bytes
             .saturating_add(u64::try_from(lines.len()).unwrap_or(u64::MAX));

@@ -71,6 +71,22 @@ fn a_repeat_is_known_within_a_batch_across_batches_and_across_a_restart() {
 }
 
 #[test]
+fn what_was_only_read_is_durable_before_anybody_is_told_so() {
+    let dir = TempDir::new().unwrap();
+    drop(open(dir.path(), 0).0.append(&alerts(0..1)));
+    // By a repeat, by a new one beside it, by a file that takes the place of the newest.
+    for (batch, full) in [(0..1, false), (0..2, false), (2..3, true)] {
+        let (mut spool, _) = open(dir.path(), 0);
+        let read = spool.segments.len() - 1;
+        assert!(!spool.segments[read].proven);
+        spool.suspect = full;
+        spool.append(&alerts(batch)).unwrap();
+        assert!(spool.segments[read].proven);
+        assert_eq!(spool.segments.len() - 1 > read, full);
+    }
+}
+
+#[test]
 fn a_torn_last_line_is_dropped_said_and_cut_off() {
     let dir = TempDir::new().unwrap();
     let (mut spool, _) = open(dir.path(), 0);
