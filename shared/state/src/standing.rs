@@ -12,11 +12,12 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// 4 MiB segments, eight of them kept, 8 MiB may wait.
+    /// 1 MiB segments, 32 of them kept, 8 MiB may wait. A start looks at every byte of what may be
+    /// written into next: the longer a segment, the longer that takes.
     fn default() -> Self {
         Self {
-            segment_bytes: 4 * 1024 * 1024,
-            keep_segments: 8,
+            segment_bytes: 1024 * 1024,
+            keep_segments: 32,
             buffer_bytes: 8 * 1024 * 1024,
         }
     }
