@@ -77,8 +77,7 @@ pub(crate) async fn run(inherited: Inherited) -> anyhow::Result<ExitCode> {
     let (says, said) = mpsc::channel(names.len().max(1));
     let started = |(place, sink)| Worker::start(place, sink, says.clone());
     let workers = sinks.into_iter().enumerate().map(started).collect();
-    child.report(&Report::Applied(generation));
-    child.report(&Report::Ready(Empty {}));
+    child.ready(generation);
     let mut turning = Loop {
         child,
         asks,

@@ -18,7 +18,6 @@ use daemon::server::Incoming;
 use daemon::{environment, server};
 use exchange::{Credentials, Surroundings, Throttle};
 use protocol::control::{EXIT_CONFIG, Report};
-use protocol::frame::Empty;
 use protocol::gateway::{GatewayReply, GatewayRequest};
 use protocol::guard::GatewayHello;
 use protocol::{BootMs, Context, Generation, Process, Severity, Tag};
@@ -67,8 +66,7 @@ pub async fn run(inherited: Inherited) -> anyhow::Result<ExitCode> {
     // Answered first, logged after.
     tokio::task::spawn_local(Held::begin().keep());
     let bots = server::serve(listener).context("gateway.sock")?;
-    child.report(&Report::Applied(generation));
-    child.report(&Report::Ready(Empty {}));
+    child.ready(generation);
     tracing::info!("serving gateway.sock under {generation}");
     Box::pin(live(child, gateway, talk, bots)).await
 }

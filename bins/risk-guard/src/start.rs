@@ -23,7 +23,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::EpollFlags;
 use protocol::Stamp;
 use protocol::control::{EXIT_CONFIG, EXIT_FAILURE, Report};
-use protocol::frame::Empty;
 use risk::{Input, InputKind, Start, StoreCondition};
 
 use crate::alerts_out::AlertsOut;
@@ -95,10 +94,7 @@ pub(crate) fn live(inherited: Inherited, words: Words) -> anyhow::Result<ExitCod
     };
     let kind = InputKind::Start(Box::new(start));
     guard.step_at(&Input { stamp, kind }, None, Answer::Nobody);
-    guard
-        .control
-        .report(&Report::Applied(guard.in_force.generation));
-    guard.control.report(&Report::Ready(Empty {}));
+    guard.control.ready(guard.in_force.generation);
     // Nobody is served before it is durable; that others may start does not wait for the disk.
     guard.settle();
     Ok(run::run(guard))

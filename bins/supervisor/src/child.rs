@@ -1,21 +1,22 @@
 //! One child as the supervisor holds it: its life, its channel, its spare, what it last said.
 
 use std::io;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use config::SupervisorSettings;
 use daemon::lines::Lines;
+use daemon::stream::{self, ReadHalf, WriteHalf};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use protocol::control::{Order, Prepare, Report, Standing};
 use protocol::frame::{self, Envelope, Head};
 use protocol::status::{ChildState, ChildStatus};
 use protocol::{BootMs, Generation, Process};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::lifecycle::{Event, Exit, Lifecycle};
+use crate::reap::Reaper;
 use crate::spare::Spare;
 use crate::spawn::{Program, Spawned};
 
@@ -41,7 +42,7 @@ pub(crate) struct Life {
     /// The generation that it was last asked to prepare.
     pub(crate) asked: Generation,
     /// Absent for the bot, which speaks no control protocol.
-    orders: Option<mpsc::UnboundedSender<Vec<u8>>>,
+    orders: Option<WriteHalf>,
 }
 
 impl Life {
@@ -50,6 +51,7 @@ impl Life {
         process: Process,
         number: u64,
         spawned: Spawned,
+        reaper: Reaper,
         news: &mpsc::Sender<News>,
     ) -> io::Result<Self> {
         let (closes, closed) = oneshot::channel();
@@ -57,9 +59,16 @@ impl Life {
         tokio::spawn(ended);
         let mut orders = None;
         if let Some(control) = spawned.control {
-            let (sender, outgoing) = mpsc::unbounded_channel();
-            orders = Some(sender);
-            talk(process, number, control, outgoing, closes, news.clone())?;
+            let (reports, out) = stream::halves(control)?;
+            let news = news.clone();
+            tokio::spawn(async move {
+                listen(process, number, reports, news).await;
+                // Whoever closes its channel is about to end, or has ended: the signal that says so
+                // may come behind everything else that its end has woken us for.
+                reaper.look();
+                closes.send(()).ok();
+            });
+            orders = Some(out);
         }
         Ok(Self {
             number,
@@ -76,11 +85,25 @@ impl Life {
         self.send(&Order::Prepare(prepare));
     }
 
-    /// Sends an order, if there is anybody to hear it.
+    /// Sends an order, if there is anybody to hear it. It is in the channel when this returns: whoever
+    /// waits for it begins while we still do what else there is to do.
     pub(crate) fn send(&self, order: &Order) {
-        // A process that is gone shows as its end.
-        if let (Some(orders), Some(bytes)) = (&self.orders, written(order)) {
-            drop(orders.send(bytes));
+        let (Some(orders), Some(bytes)) = (&self.orders, written(order)) else {
+            return;
+        };
+        match orders.write(&bytes) {
+            Ok(sent) if sent == bytes.len() => {}
+            Err(e) if e.kind() != io::ErrorKind::WouldBlock => {
+                // A process that is gone shows as its end.
+            }
+            Ok(_) | Err(_) => {
+                // Hundreds of orders wait already.
+                tracing::error!(
+                    "process {} does not read its orders; it is killed",
+                    self.pid
+                );
+                self.signal(Signal::SIGKILL);
+            }
         }
     }
 
@@ -289,36 +312,17 @@ async fn await_exit(
     drop(news.send(News::Exited(process, life, exit)).await);
 }
 
-fn talk(
-    process: Process,
-    life: u64,
-    control: UnixStream,
-    mut outgoing: mpsc::UnboundedReceiver<Vec<u8>>,
-    closes: oneshot::Sender<()>,
-    news: mpsc::Sender<News>,
-) -> io::Result<()> {
-    control.set_nonblocking(true)?;
-    let (mut reader, mut writer) = tokio::net::UnixStream::from_std(control)?.into_split();
-    tokio::spawn(async move {
-        while let Some(bytes) = outgoing.recv().await {
-            if writer.write_all(&bytes).await.is_err() {
-                return;
+/// Tells what the process reports, until it closes its end.
+async fn listen(process: Process, life: u64, reports: ReadHalf, news: mpsc::Sender<News>) {
+    let mut lines = Lines::new();
+    let mut bytes = vec![0; 16 * 1024];
+    while let Ok(n @ 1..) = reports.read(&mut bytes).await {
+        lines.push(bytes.get(..n).unwrap_or_default());
+        while let Some(line) = lines.next() {
+            match line.and_then(|line| Envelope::read(line)?.message::<Report>()) {
+                Ok(report) => drop(news.send(News::Report(process, life, report)).await),
+                Err(error) => tracing::error!("control channel of {process}: {error}"),
             }
         }
-    });
-    tokio::spawn(async move {
-        let mut lines = Lines::new();
-        let mut bytes = vec![0; 16 * 1024];
-        while let Ok(n @ 1..) = reader.read(&mut bytes).await {
-            lines.push(bytes.get(..n).unwrap_or_default());
-            while let Some(line) = lines.next() {
-                match line.and_then(|line| Envelope::read(line)?.message::<Report>()) {
-                    Ok(report) => drop(news.send(News::Report(process, life, report)).await),
-                    Err(error) => tracing::error!("control channel of {process}: {error}"),
-                }
-            }
-        }
-        closes.send(()).ok();
-    });
-    Ok(())
+    }
 }

@@ -13,6 +13,7 @@ use protocol::{Context, Process, Tag};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::child::News;
 use crate::config_flow::{self, Hint, Watch};
 use crate::house::House;
 use crate::logs::{Plan, Writer, read_records};
@@ -51,7 +52,12 @@ pub(crate) async fn run(beginning: Beginning, new_session: bool) -> anyhow::Resu
     let mut ended = signal(SignalKind::child())?;
     // Asking who writes the config can bring a SIGIO, which would end us (`config_flow::saved`).
     let _lease_breaks = signal(SignalKind::io())?;
-    let spawner = Spawner::begin(reaper.clone(), news.clone())?;
+    let told = news.clone();
+    let spawner = Spawner::begin(reaper.clone(), move |process, number, spawned| {
+        // A supervisor that is ending does not want to know; the process is reaped all the same,
+        // and sees the end of its channel.
+        drop(told.blocking_send(News::Spawned(process, number, Box::new(spawned))));
+    })?;
     let mut house = House::new(beginning, writer.clone(), spawner, news, new_session)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -11,6 +11,7 @@ use std::path::Path;
 use daemon::deployment::Deployment;
 use interprocess::local_socket::{GenericFilePath, Listener, ListenerOptions, ToFsName};
 use interprocess::os::unix::local_socket::ListenerOptionsExt;
+use nix::unistd::{AccessFlags, eaccess};
 use protocol::Process;
 use thiserror::Error;
 
@@ -39,6 +40,9 @@ pub(crate) enum OccupyError {
     #[error(transparent)]
     TooLong(#[from] daemon::deployment::PathTooLong),
 }
+
+/// The most digits that a process id has.
+const PID_DIGITS: usize = 10;
 
 /// The deployment is ours while this lives.
 #[derive(Debug)]
@@ -83,9 +87,9 @@ pub(crate) fn occupy(deployment: &Deployment) -> Result<Occupied, OccupyError> {
         }
         Err(TryLockError::Error(source)) => return Err(problem(source)),
     }
-    lock.set_len(0).map_err(problem)?;
+    // Of one length and in place: to cut a file off costs a transaction of the file system.
     lock.rewind().map_err(problem)?;
-    writeln!(lock, "{}", std::process::id()).map_err(problem)?;
+    writeln!(lock, "{:<PID_DIGITS$}", std::process::id()).map_err(problem)?;
     for (before, now) in deployment.moved() {
         if before.exists() && !now.exists() {
             fs::rename(&before, &now).map_err(|source| OccupyError::Directory {
@@ -157,10 +161,8 @@ fn private_dir(path: &Path) -> Result<(), OccupyError> {
         fs::set_permissions(path, fs::Permissions::from_mode(0o700))
             .map_err(problem("cannot close to others"))?;
     }
-    let probe = path.join(".writable");
-    File::create(&probe)
-        .and_then(|_| fs::remove_file(&probe))
-        .map_err(problem("cannot write in"))
+    eaccess(path, AccessFlags::W_OK | AccessFlags::X_OK)
+        .map_err(|error| problem("cannot write in")(error.into()))
 }
 
 #[cfg(test)]
@@ -176,6 +178,21 @@ mod tests {
         assert!(told.contains(&std::process::id().to_string()), "{told}");
         drop(first);
         occupy(&deployment).unwrap();
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_written_is_named() {
+        if nix::unistd::geteuid().is_root() {
+            // Root may write everywhere but on a read-only file system.
+            let told = private_dir(Path::new("/proc/sys")).unwrap_err().to_string();
+            assert!(told.contains("cannot write in /proc/sys"), "{told}");
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("closed");
+        DirBuilder::new().mode(0o500).create(&path).unwrap();
+        let told = private_dir(&path).unwrap_err().to_string();
+        assert!(told.contains("cannot write in"), "{told}");
     }
 
     #[test]

@@ -24,7 +24,6 @@ use protocol::{Generation, Mode, Process};
 use tokio::sync::oneshot;
 
 use crate::bot_user;
-use crate::child::News;
 use crate::lifecycle::Exit;
 use crate::reap::Reaper;
 
@@ -121,28 +120,36 @@ pub(crate) struct Spawner {
 }
 
 impl Spawner {
-    /// Begins the thread; it ends with the supervisor.
-    pub(crate) fn begin(reaper: Reaper, news: tokio::sync::mpsc::Sender<News>) -> io::Result<Self> {
+    /// Begins the thread; it ends with the supervisor. What it has started, or could not, it tells.
+    pub(crate) fn begin(
+        reaper: Reaper,
+        tell: impl Fn(Process, u64, io::Result<Spawned>) + Send + 'static,
+    ) -> io::Result<Self> {
         let (orders, taken) = mpsc::channel::<Order>();
         let ours = reaper.clone();
         std::thread::Builder::new()
             .name("spawner".to_owned())
             .spawn(move || {
+                // The kernel offers the end of a child to the thread that started it first; here
+                // it would only wake one thread more. Children begin with a mask of their own.
+                SigSet::from(Signal::SIGCHLD).thread_block().ok();
                 for order in taken {
                     let (process, number) = (order.process, order.number);
-                    let spawned = Box::new(spawn(order, &ours));
-                    // A supervisor that is ending does not want to know; the process is reaped all
-                    // the same, and sees the end of its channel.
-                    drop(news.blocking_send(News::Spawned(process, number, spawned)));
+                    tell(process, number, spawn(order, &ours));
                 }
             })?;
         Ok(Self { orders, reaper })
     }
 
-    /// Starts a process; how that went comes as news.
+    /// Starts a process; how that went is told.
     pub(crate) fn spawn(&self, order: Order) -> io::Result<()> {
         let gone = |_| io::Error::other("the spawning thread has ended");
         self.orders.send(order).map_err(gone)
+    }
+
+    /// Who takes note of the ends of what is started here.
+    pub(crate) fn reaper(&self) -> Reaper {
+        self.reaper.clone()
     }
 
     /// Whether a process has not ended, as far as anybody has looked.

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 
 use protocol::Generation;
 use protocol::control::{Heartbeat, Order, Prepare, Refused, Report, Standing};
-use protocol::frame::{self, Envelope, Head};
+use protocol::frame::{self, Empty, Envelope, Head};
 use tokio::io::AsyncReadExt;
 
 use crate::lines::Lines;
@@ -132,6 +132,13 @@ impl Control {
         self.flush();
     }
 
+    /// Says that this generation is in force and that this process serves.
+    pub fn ready(&mut self, generation: Generation) {
+        queue_ready(generation, &mut self.unsent);
+        self.flush();
+        std::thread::yield_now();
+    }
+
     fn flush(&mut self) {
         while !self.unsent.is_empty() {
             match self.stream.write(&self.unsent) {
@@ -211,6 +218,13 @@ impl<T> Child<T> {
         self.flush();
     }
 
+    /// Says that this generation is in force and that this process serves.
+    pub fn ready(&mut self, generation: Generation) {
+        queue_ready(generation, &mut self.unsent);
+        self.flush();
+        std::thread::yield_now();
+    }
+
     fn flush(&mut self) {
         while !self.unsent.is_empty() {
             // Past tokio, which writes nothing before it has seen that there is room.
@@ -242,6 +256,16 @@ impl<T> Child<T> {
                 Ok(order) => return Some(order),
                 Err(error) => tracing::error!("control channel: {error}"),
             }
+        }
+    }
+}
+
+/// Both in one write, so that the supervisor is woken once. Whoever says it then lets the supervisor
+/// go first where that stands in line for the same core: others wait for this word.
+fn queue_ready(generation: Generation, unsent: &mut Vec<u8>) {
+    for report in [Report::Applied(generation), Report::Ready(Empty {})] {
+        if let Err(error) = frame::write(Head::push(), &report, unsent) {
+            tracing::error!("control channel: {error}");
         }
     }
 }

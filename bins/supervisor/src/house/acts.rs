@@ -172,7 +172,7 @@ impl House {
         if let Some(log) = spawned.log.take() {
             read_records(process, log, self.writer.clone())?;
         }
-        Life::of(process, number, spawned, &self.news)
+        Life::of(process, number, spawned, self.spawner.reaper(), &self.news)
     }
 
     /// This process is the child from now on. If it has checked the config in force it puts it in
@@ -185,12 +185,12 @@ impl House {
         let Ahead {
             mut life, prepared, ..
         } = ahead;
-        tracing::info!(pid = life.pid, "{process} started");
         if life.asked != generation {
             life.prepare(prepare);
         } else if prepared == Some(generation) {
             life.send(&Order::Commit(generation));
         }
+        tracing::info!(pid = life.pid, "{process} started");
         child.began(life, now);
         if process == Process::RiskGuard {
             self.words_of_guard.clear();
