@@ -79,6 +79,9 @@ fn main() -> ExitCode {
         }
         parsed => parsed.unwrap_or_else(|problem| problem.exit()),
     };
+    if let Err(problem) = spawn::keep_what_was_left_open() {
+        return failed(&format!("/proc/self/fd: {problem}"), EXIT_FAILURE);
+    }
     let mode = match cli.mode {
         ModeArgument::Testnet => Mode::Testnet,
         ModeArgument::Mainnet => Mode::Mainnet,

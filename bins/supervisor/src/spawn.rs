@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::io::{self, Write as _};
-use std::os::fd::{FromRawFd as _, OwnedFd};
+use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -15,7 +15,7 @@ use std::sync::mpsc;
 
 use daemon::environment;
 use daemon::sandbox::{self, Rules};
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::Pid;
@@ -47,6 +47,24 @@ fn key_variables() -> impl Iterator<Item = &'static str> {
     pairs
         .flat_map(|pair| [pair.key, pair.secret])
         .chain([CREDENTIALS])
+}
+
+/// What whoever started us left open besides the first three is not for those whom we start. Call it
+/// before anything of ours is open.
+pub(crate) fn keep_what_was_left_open() -> io::Result<()> {
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        let number = entry?
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
+        if let Some(number) = number.filter(|number| *number > 2) {
+            // SAFETY: borrowed for one call, which does no more than fail if nobody has it.
+            #[expect(unsafe_code, reason = "the kernel lists descriptors as bare numbers")]
+            let left = unsafe { BorrowedFd::borrow_raw(number) };
+            fcntl(left, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+        }
+    }
+    Ok(())
 }
 
 /// A process to be started.

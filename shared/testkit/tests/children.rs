@@ -8,6 +8,7 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use protocol::Process;
@@ -152,6 +153,39 @@ fn a_service_manager_hears_of_us_and_no_child_hears_of_it_or_of_the_keys() {
         heard.push(String::from_utf8_lossy(&bytes[..n]).into_owned());
     }
     assert!(heard.iter().any(|h| h == "STOPPING=1"), "{heard:?}");
+}
+
+#[test]
+fn what_was_left_open_for_the_supervisor_goes_to_nobody() {
+    let binaries = Binaries::beside_this_program().unwrap();
+    let sim = Sim::start(&binaries, &SimSpec::default()).unwrap();
+    let dir = tempfile::Builder::new().prefix("e2e-").tempdir().unwrap();
+    let path = dir.path().canonicalize().unwrap().join("left-open");
+    let left = fs::File::create(&path).unwrap();
+    fcntl(&left, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+    let bot = "bot: {command: [sleep, infinity]}\n";
+    let spec = HarnessSpec {
+        dir: dir.path().to_owned(),
+        config: format!("{bot}{}", PROFILE.replace("http://127.0.0.1:0", sim.url())),
+        arguments: Vec::new(),
+    };
+    let mut harness = Harness::start(&binaries, spec).unwrap();
+    drop(left);
+    let status = harness.await_children().unwrap();
+    // The gateway's are closed to everyone but root.
+    let has_it = |pid: u32| {
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
+        let names = open.filter_map(|fd| fs::read_link(fd.ok()?.path()).ok());
+        Some(names.collect::<Vec<_>>().contains(&path))
+    };
+    assert_eq!(has_it(harness.pid()), Some(true));
+    assert_eq!(status.children.len(), 4);
+    for child in status.children {
+        for pid in child.pid.into_iter().chain(child.spare_pid) {
+            assert_ne!(has_it(pid), Some(true), "{}", child.process);
+        }
+    }
+    assert!(harness.stop().unwrap().success());
 }
 
 #[test]
