@@ -59,6 +59,19 @@ impl Binaries {
         })
     }
 
+    /// Copies of them in another folder, as an installation has them. What a linker has just written
+    /// lies in the page cache in single pages, and to map and unmap those takes longer.
+    pub fn copied_into(&self, folder: &Path) -> Result<Self, PlayError> {
+        for name in PROGRAMS {
+            let to = folder.join(name);
+            std::fs::copy(self.path(name)?, &to)
+                .map_err(PlayError::io(format!("put {}", to.display())))?;
+        }
+        Ok(Self {
+            dir: folder.to_owned(),
+        })
+    }
+
     /// The folder itself.
     pub fn dir(&self) -> &Path {
         &self.dir

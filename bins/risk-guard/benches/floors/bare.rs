@@ -27,10 +27,13 @@ pub(crate) struct Bare<'a> {
 }
 
 impl Bench {
-    pub(crate) fn new(binaries: &Binaries, dir: &Path) -> Self {
-        let path = dir.join("bare.sock");
+    /// Copies the program into a folder.
+    pub(crate) fn installed(built: &Binaries, folder: &Path) -> Self {
+        let program = folder.join("bare_supervisor");
+        std::fs::copy(built.path("examples/bare_supervisor").unwrap(), &program).unwrap();
+        let path = folder.join("bare.sock");
         Self {
-            program: binaries.path("examples/bare_supervisor").unwrap(),
+            program,
             socket: UnixDatagram::bind(&path).unwrap(),
             path,
         }

@@ -1,6 +1,7 @@
 //! Restarts, starts and edits of a whole deployment, against starting trivial programs (fork, exec
 //! and the end of `/bin/true`) and against the same of a bare supervisor (`bare`).
 //!
+//! The programs, the bare one too, are copies as an installation has them.
 //! Everything begins after the same rest: what has just been done many times in a row finds all of
 //! it in the caches, and takes two thirds of the time (a row's note tells what its floor takes then).
 //!
@@ -62,7 +63,10 @@ const STARTS: [&str; 2] = [
 ];
 
 pub(crate) fn cases(rows: &mut Vec<Row>, scale: usize) {
-    let binaries = Binaries::beside_this_program().unwrap();
+    let built = Binaries::beside_this_program().unwrap();
+    let installed = tempfile::tempdir().unwrap();
+    let binaries = built.copied_into(installed.path()).unwrap();
+    let bench = Bench::installed(&built, installed.path());
     let sim = Sim::start(&binaries, &SimSpec::default()).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let profile = include_str!("../../../../configs/drill/normal.yaml")
@@ -77,7 +81,6 @@ pub(crate) fn cases(rows: &mut Vec<Row>, scale: usize) {
     let environment = vec![("NOTIFY_SOCKET", path.display().to_string())];
     let mut harness = Harness::start_within(&binaries, spec, environment).unwrap();
     harness.await_synced().unwrap();
-    let bench = Bench::new(&binaries, dir.path());
     let (mut bare, _) = bench.start(3);
     let each = (10 / scale).max(3);
     for (process, names) in KILLS {
