@@ -45,6 +45,8 @@ impl Somebody<'_> {
             .arg(self.dir)
             .args(words.split(' '))
             .arg("--json")
+            // What it calls itself is no more than an addition.
+            .env("SUDO_USER", "alice")
             .output()
             .unwrap();
         let said = serde_json::from_slice(&output.stdout);
@@ -103,10 +105,9 @@ fn a_member_operates_and_a_stranger_is_refused() {
     assert_eq!(stage.harness.risk().unwrap().state, TradingState::Halted);
     stage.harness.await_tag(Tag::Halt).unwrap();
     let told = stage.harness.trading_log().unwrap();
-    assert!(
-        told.contains("nobody"),
-        "who pulled it is not in the log: {told}"
-    );
+    let nobody = User::from_name("nobody").unwrap().unwrap().uid;
+    let who = format!("halted by nobody (uid {nobody}) for alice");
+    assert!(told.contains(&who), "{who}: {told}");
     let (code, said) = member.says("resume");
     assert_eq!((code, &said["state"]), (0, &"ACTIVE".into()), "{said}");
     let old = stage.harness.pid_of(Process::Gateway).unwrap();

@@ -12,7 +12,7 @@ use nix::sys::epoll::EpollFlags;
 use protocol::frame::{ErrorBody, ErrorCode, Head, Message};
 use protocol::guard::GuardReply;
 
-use crate::door::{self, Rank};
+use crate::door::{Rank, Visitor};
 use crate::watch::{Watch, Who};
 use crate::wire::{Read, Wire};
 
@@ -30,7 +30,7 @@ pub(crate) struct PeerId {
 struct Peer {
     wire: Wire,
     serial: u64,
-    rank: Rank,
+    visitor: Visitor,
     /// Closed as soon as everything queued is written.
     closing: bool,
     /// The next flush has something to do for it.
@@ -69,9 +69,9 @@ impl Connections {
         loop {
             match self.listener.accept() {
                 Ok((stream, _)) => {
-                    let rank = door::rank(&stream, operator_group);
+                    let visitor = Visitor::at(&stream, operator_group);
                     match Wire::new(stream) {
-                        Ok(wire) => self.admit(wire, rank),
+                        Ok(wire) => self.admit(wire, visitor),
                         Err(error) => tracing::warn!(%error, "a connection could not be set up"),
                     }
                 }
@@ -103,7 +103,14 @@ impl Connections {
 
     /// What a peer may do; a stranger's rank if it has left.
     pub(crate) fn rank(&mut self, id: PeerId) -> Rank {
-        self.get(id).map_or(Rank::Stranger, |peer| peer.rank)
+        self.get(id)
+            .map_or(Rank::Stranger, |peer| peer.visitor.rank)
+    }
+
+    /// Who a peer is, and what it calls itself.
+    pub(crate) fn in_words(&mut self, id: PeerId, says: &str) -> String {
+        let visitor = self.get(id).map(|peer| peer.visitor);
+        visitor.map_or_else(String::new, |visitor| visitor.in_words(says))
     }
 
     /// Whether what a peer says is still listened to.
@@ -187,10 +194,10 @@ impl Connections {
         }
     }
 
-    fn admit(&mut self, mut wire: Wire, rank: Rank) {
+    fn admit(&mut self, mut wire: Wire, visitor: Visitor) {
         let free = self.peers.iter().position(Option::is_none);
         let place = free.unwrap_or(self.peers.len());
-        let no = if rank == Rank::Stranger {
+        let no = if visitor.rank == Rank::Stranger {
             Some("only the gateway and the operator may connect here; bots use gateway.sock")
         } else if place >= MOST_PEERS {
             Some("too many connections; close one first")
@@ -207,7 +214,7 @@ impl Connections {
         let peer = Peer {
             wire,
             serial: self.next_serial,
-            rank,
+            visitor,
             closing: false,
             // The next flush has the loop woken by it.
             dirty: true,

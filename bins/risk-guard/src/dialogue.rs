@@ -65,13 +65,7 @@ impl Guard {
                     .tell(peer, Head::answer(id), &GuardReply::Status(status));
             }
             GuardRequest::Store(word) => return self.store(peer, id, word, now),
-            GuardRequest::Operator(word) if word.verb == Verb::StateReset => {
-                return self.reset_state(peer, id, word, body, now);
-            }
-            GuardRequest::Operator(word) => {
-                self.seat.lease_at_once(now);
-                (InputKind::Operator(word), Answer::Verb(peer, id))
-            }
+            GuardRequest::Operator(word) => return self.operated(peer, id, word, now),
             GuardRequest::Authorize(_)
             | GuardRequest::AuthorizeAmend(_)
             | GuardRequest::Outcome(_)
@@ -117,15 +111,19 @@ impl Guard {
         self.peers.tell(peer, Head::answer(id), &report);
     }
 
+    /// An operator's word, by whoever the kernel says it is.
+    fn operated(&mut self, peer: PeerId, id: u64, mut word: OperatorVerb, now: BootMs) {
+        word.by = self.peers.in_words(peer, &word.by);
+        tracing::info!(by = word.by, verb = ?word.verb, "an operator's word");
+        if word.verb == Verb::StateReset {
+            return self.reset_state(peer, id, word, now);
+        }
+        self.seat.lease_at_once(now);
+        self.step(InputKind::Operator(word), None, Answer::Verb(peer, id));
+    }
+
     /// The operator's word that also frees a damaged store.
-    fn reset_state(
-        &mut self,
-        peer: PeerId,
-        id: u64,
-        word: OperatorVerb,
-        body: Option<&RawValue>,
-        now: BootMs,
-    ) {
+    fn reset_state(&mut self, peer: PeerId, id: u64, word: OperatorVerb, now: BootMs) {
         self.settle();
         let wall = clock::wall_now();
         if let Err(why) = self.journal.unseal(wall) {
@@ -134,7 +132,7 @@ impl Guard {
             return self.peers.refuse(peer, Some(id), error);
         }
         self.seat.lease_at_once(now);
-        self.step(InputKind::Operator(word), body, Answer::Verb(peer, id));
+        self.step(InputKind::Operator(word), None, Answer::Verb(peer, id));
         self.journal.save(self.engine.state(), wall, now);
     }
 

@@ -6,6 +6,7 @@ use daemon::clock;
 use daemon::logging;
 use daemon::logline::{Level, LogLine};
 use daemon::server::{Guests, Incoming, serve};
+use daemon::user;
 use protocol::frame::{Empty, ErrorBody, ErrorCode};
 use protocol::status::{SCHEMA_VERSION, SupervisorStatus};
 use protocol::supervisor::{EditFate, SupervisorReply, SupervisorRequest};
@@ -171,11 +172,11 @@ fn answer(house: &mut House, incoming: Incoming<SupervisorRequest, SupervisorRep
         }
         SupervisorRequest::ConfigApply(how) => house.apply_now(how.wait, to),
         SupervisorRequest::ConfigConfirm(edit) => {
-            let by = peer.uid().map_or_else(|| "?".to_owned(), config_flow::user);
+            let by = peer.uid().map_or_else(|| "?".to_owned(), user::in_words);
             house.confirm(edit.number, &by, to);
         }
         SupervisorRequest::Restart(which) => {
-            let by = peer.uid().map_or_else(|| "?".to_owned(), config_flow::user);
+            let by = peer.uid().map_or_else(|| "?".to_owned(), user::in_words);
             match house.restart(which.process, &by) {
                 Ok(restarting) => to.answer(&SupervisorReply::Restarting(restarting)),
                 Err(error) => to.fail(error),

@@ -34,3 +34,4 @@ pub mod sandbox;
 pub mod server;
 pub mod sidecar;
 pub mod stream;
+pub mod user;

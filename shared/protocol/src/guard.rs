@@ -267,7 +267,8 @@ pub struct CommandResult {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OperatorVerb {
-    /// User name, for the log.
+    /// What the client calls itself. The guard writes down the user by the kernel's word, and this
+    /// behind it where it is another name.
     pub by: String,
     /// What is to be done.
     pub verb: Verb,

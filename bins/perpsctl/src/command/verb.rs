@@ -106,11 +106,9 @@ pub(crate) fn risk(dir: &Path) -> Result<RiskStatus, Failed> {
     }
 }
 
-/// Who is speaking, for the log of whoever is told.
+/// For whom this is said, beside the user that the guard sees: who called `sudo`, for one.
 fn whoami() -> String {
-    let uid = nix::unistd::getuid();
-    nix::unistd::User::from_uid(uid)
-        .ok()
-        .flatten()
-        .map_or_else(|| format!("uid {uid}"), |user| user.name)
+    let here = || daemon::user::name(nix::unistd::getuid().as_raw());
+    let sudo = daemon::environment::text("SUDO_USER");
+    sudo.or_else(here).unwrap_or_default()
 }

@@ -10,6 +10,6 @@ mod watch;
 pub(crate) use generations::{Generations, GenerationsError};
 pub(crate) use history::History;
 pub(crate) use reload::{Next, Reload};
-pub(crate) use saved::{by_whom, look, user};
+pub(crate) use saved::{by_whom, look};
 pub(crate) use settle::{Hint, Look, Seen, Settling};
 pub(crate) use watch::Watch;

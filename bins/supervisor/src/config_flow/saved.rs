@@ -1,5 +1,6 @@
 //! What the file system tells of a save: the content, whether it is still going on, and by whom.
 
+use daemon::user;
 use std::fs::{File, Metadata};
 use std::io::Read;
 use std::os::fd::AsRawFd;
@@ -58,16 +59,7 @@ fn in_words(file: &Metadata) -> String {
     let uid = file.uid();
     let written = jiff::Timestamp::from_second(file.mtime())
         .map_or_else(|_| "?".to_owned(), |at| at.to_string());
-    format!("{}, written {written}", user(uid))
-}
-
-/// A user as an operator knows them.
-pub(crate) fn user(uid: u32) -> String {
-    let known = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid));
-    match known {
-        Ok(Some(user)) => format!("{} (uid {uid})", user.name),
-        Ok(None) | Err(_) => format!("uid {uid}"),
-    }
+    format!("{}, written {written}", user::in_words(uid))
 }
 
 #[cfg(test)]
