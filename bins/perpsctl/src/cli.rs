@@ -13,7 +13,7 @@ use protocol::{Process, Symbol};
 #[derive(Debug, Parser)]
 #[command(name = "perpsctl", version, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// The deployment: the directory that holds run/, logs/ and data/.
+    /// The deployment: the directory that holds run/, logs/, data/, alerts/ and accepted/.
     #[arg(long, global = true, default_value = ".", value_name = "DIR")]
     pub(crate) dir: PathBuf,
     /// The deployment of an instance of the installed service, such as demo of perps@demo.service;
@@ -46,7 +46,7 @@ pub(crate) enum Command {
     /// Close every position, or one symbol's, and show how far it is until the venue confirms it;
     /// or take that back.
     Flatten(Flatten),
-    /// Send nothing at all, until `resume`.
+    /// Send nothing at all, exits included, until `resume`; only a `flatten` still goes.
     Freeze,
     /// End a halt or a freeze.
     Resume,
@@ -289,7 +289,8 @@ pub(crate) enum StateCommand {
         #[arg(value_name = "FROM")]
         from: PathBuf,
     },
-    /// Peak, daily loss, streak and session start fresh; halt, freeze and approvals stay.
+    /// Peak, daily loss, streak and session start fresh; halt, freeze, unresolved approvals and bans
+    /// stay.
     Reset {
         /// Do not ask.
         #[arg(long)]

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use protocol::Process;
 
 fn main() -> ExitCode {
-    let said = |word: &str| std::env::args().any(|argument| argument == word);
+    let said = |word: &str| std::env::args_os().any(|argument| argument == word);
     let words = start::Words {
         new_session: said("--new-session"),
         first: said("--first"),

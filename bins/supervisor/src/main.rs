@@ -16,6 +16,7 @@ mod spare;
 mod spawn;
 mod start;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -27,7 +28,8 @@ use protocol::control::{EXIT_CONFIG, EXIT_FAILURE, EXIT_USAGE};
 use crate::house::GivenUp;
 
 /// How whoever is new here begins.
-const BEGINNING: &str = "To see the harness at work: make demo. A config of your own begins with: cp configs/zoomex_example.yaml zoomex.yaml";
+const BEGINNING: &str = "To see the harness at work: make demo
+A config of your own begins with: cp configs/zoomex_example.yaml zoomex.yaml";
 
 /// Runs the perps safety harness in one directory.
 ///
@@ -48,8 +50,9 @@ struct Cli {
     /// The config; watched while running.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// The deployment: holds run/, logs/ and data/. Where it is the state directory of a systemd
-    /// service, run/ and logs/ lead to the service's runtime and logs directories.
+    /// The deployment: holds run/, logs/, data/, alerts/ and accepted/. Where it is the state
+    /// directory of a systemd service, run/ and logs/ lead to the service's runtime and logs
+    /// directories.
     #[arg(long, default_value = ".", value_name = "DIR")]
     dir: PathBuf,
     /// End the session that is kept in the state and begin the next.
@@ -64,11 +67,15 @@ enum ModeArgument {
 }
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some("--become-bot") {
-        let command: Vec<String> = arguments.collect();
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|word| word == "--become-bot") {
+        // Our own words, which are text.
+        let command: Result<Vec<String>, _> = arguments.map(OsString::into_string).collect();
         return failed(
-            &format!("the bot: {}", spawn::become_bot(&command)),
+            &format!(
+                "the bot: {}",
+                spawn::become_bot(&command.unwrap_or_default())
+            ),
             EXIT_FAILURE,
         );
     }

@@ -18,7 +18,10 @@ pub fn main<E: Display>(
     live: impl FnOnce(Inherited) -> Result<ExitCode, E>,
 ) -> ExitCode {
     let program = process.program();
-    if std::env::args().nth(1).as_deref() == Some("--version") {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == "--version")
+    {
         let version = env!("CARGO_PKG_VERSION");
         writeln!(std::io::stdout(), "{program} {version}").ok();
         return ExitCode::SUCCESS;

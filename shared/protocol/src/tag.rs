@@ -183,7 +183,7 @@ catalogue! {
     ProcessDown "SAFETY_PROCESS_DOWN" "safety_process_down" Critical
         meaning: "A process of the harness died, hung or was given up."
         blocks: "entries, while it is the guard or the gateway"
-        clears: "by itself, when it is ready again; a latched one needs a restart of the service"
+        clears: "by itself, when it is ready again; a latched one needs perpsctl restart PROCESS"
         action: "perpsctl status names it; perpsctl logs PROCESS has its last words."
     Halt "SAFETY_HALT" "safety_halt" Critical
         meaning: "The operator's kill switch: no entries, resting opening orders cancelled; or a freeze: nothing is sent at all."

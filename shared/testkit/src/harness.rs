@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What a deployment is started with.
 #[derive(Debug, Clone)]
 pub struct HarnessSpec {
-    /// The directory that is to hold run/, logs/ and data/.
+    /// The deployment's directory.
     pub dir: PathBuf,
     /// The config's text, its base URL already that of the simulator.
     pub config: String,

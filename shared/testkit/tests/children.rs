@@ -4,10 +4,14 @@
 mod stage;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::process::Command;
 
+use daemon::deployment::Deployment;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -38,6 +42,52 @@ fn status_of(pid: u32) -> BTreeMap<String, String> {
     pairs
         .map(|(key, value)| (key.to_owned(), value.trim().to_owned()))
         .collect()
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "started by hand")]
+fn a_word_that_is_no_text_gets_a_sentence_and_no_panic() {
+    let binaries = Binaries::beside_this_program().unwrap();
+    for program in [
+        "perps-supervisor",
+        "perps-alerts",
+        "perps-guard",
+        "perps-gateway",
+        "perps-bot",
+        "perpsctl",
+        "zoomex-sim",
+    ] {
+        let word = OsStr::from_bytes(b"--n\xff");
+        let mut run = Command::new(binaries.path(program).unwrap());
+        let said = run.arg(word).output().unwrap();
+        let text = String::from_utf8_lossy(&said.stderr);
+        let code = said.status.code().unwrap();
+        assert!((1..=3).contains(&code) || code == 78, "{program}: {code}");
+        assert!(!text.contains("panicked"), "{program}: {text}");
+        assert!(!text.is_empty(), "{program}");
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "started by hand")]
+fn the_help_names_every_directory_of_a_deployment() {
+    let binaries = Binaries::beside_this_program().unwrap();
+    let here = Deployment::at(Path::new("/"));
+    for program in ["perps-supervisor", "perpsctl"] {
+        let mut run = Command::new(binaries.path(program).unwrap());
+        let help = run.arg("--help").output().unwrap().stdout;
+        let help = String::from_utf8(help).unwrap();
+        for dir in [
+            here.run_dir(),
+            here.logs_dir(),
+            here.data_dir(),
+            here.alerts_dir(),
+            here.config_dir(),
+        ] {
+            let name = format!("{}/", dir.file_name().unwrap().display());
+            assert!(help.contains(&name), "{program} --help without {name}");
+        }
+    }
 }
 
 #[test]
