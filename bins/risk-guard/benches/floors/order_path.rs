@@ -1,13 +1,17 @@
-//! The whole way of an order: a bot asks the gateway, the gateway asks the guard, signs, posts, has
-//! the guard write down what the venue said, and tells the bot. Against blocking threads that pass
-//! the same bytes over the same kinds of sockets in the same order and do nothing else.
+//! The whole way of an order: a bot asks the gateway, the gateway asks the guard, signs, posts, and
+//! tells the bot what the venue said. Against blocking threads that pass the same bytes over the
+//! same kinds of sockets in the same order and do nothing else.
 //!
 //! Everything is held on one core, the log's reader too; the deployment's files lie in memory, so
-//! that the journal's sync costs nothing. The venue refuses every order for want of margin, so that
-//! nothing is ever opened; a refusal is final once the guard has it, so its way is longer by one hop
-//! than an accepted order's. The rest of the account is a simulator's. Twice: orders one after
-//! another, in bursts that the request caps allow, where what an order leaves to be done is on the
-//! next one's time; and each after a pause, where everybody's caches have gone cold.
+//! that the journal's sync costs nothing. The venue's side of an order is a [`Door`] that answers
+//! at once; what it takes rests there and is cancelled after each burst, outside the timing, which
+//! the account's stream tells. The rest of the account is a simulator's.
+//!
+//! Orders go one after another, in bursts that the request caps allow: what an order leaves to be
+//! done is on the next one's time. What became of it reaches the guard with the next order's
+//! question, in one write, and is answered with it; so it is in the floor. Then each after a pause,
+//! where everybody's caches have gone cold. Last, orders that the venue refuses for want of margin:
+//! a refusal is final once the guard has it, so its way is longer by one hop, and so is its floor.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -18,12 +22,13 @@ use std::time::Duration;
 use daemon::clock;
 use daemon::deployment::Deployment;
 use daemon::lines::Lines;
-use money::Qty;
+use money::{Price, Qty};
 use protocol::frame::{self, Empty, Envelope, Head, Message};
 use protocol::gateway::{BotHello, GatewayReply, GatewayRequest, Placed};
 use protocol::guard::{GuardReply, GuardRequest, OutcomeReport};
 use protocol::{
     Approval, ApprovalId, Decision, Generation, Intent, IntentId, Outcome, Process, Side, Symbol,
+    TimeInForce,
 };
 use testkit::{Binaries, Harness, HarnessSpec, Sim, SimSpec};
 
@@ -44,37 +49,53 @@ pub(crate) fn cases(rows: &mut Vec<Row>, scale: usize) {
         return;
     };
     let mut house = House::new(memory.path());
-    let bytes = house.bytes();
-    let mut floor = Chain::new(&bytes);
     house.pin(Some(0));
-    let rested = |one: &mut dyn FnMut() -> u64| {
-        std::thread::sleep(REST);
-        (0..BURST).map(|_| one()).collect()
-    };
-    let burst = against(
-        "order path, refused by the venue / bare chain, one core",
+    rows.push(house.measure(
+        "order path, taken by the venue / bare chain, one core",
         "<= 1.6 x",
         (25 / scale).max(3),
-        || rested(&mut || house.round_trip()),
-        || rested(&mut || floor.round_trip()),
-    );
-    let paused = |one: &mut dyn FnMut() -> u64| {
-        let mut each = || {
-            std::thread::sleep(PAUSE);
-            one()
-        };
-        (0..BURST).map(|_| each()).collect()
-    };
-    let alone = against(
+        Pace::Burst,
+    ));
+    rows.push(house.measure(
         "the same, each after 15 ms / bare chain, one core",
         "told",
         (9 / scale).max(3),
-        || paused(&mut || house.round_trip()),
-        || paused(&mut || floor.round_trip()),
-    );
+        Pace::Apart,
+    ));
+    house.door.refuse(true);
+    rows.push(house.measure(
+        "order path, refused by the venue / bare chain, one core",
+        "told",
+        (9 / scale).max(3),
+        Pace::Burst,
+    ));
     house.pin(None);
-    rows.push(burst.noted(format!("{bytes:?}")));
-    rows.push(alone);
+}
+
+/// How orders follow one another.
+#[derive(Debug, Clone, Copy)]
+enum Pace {
+    /// Each at once, all after a rest.
+    Burst,
+    /// Each after a pause.
+    Apart,
+}
+
+impl Pace {
+    fn times(self, mut one: impl FnMut() -> u64) -> Vec<u64> {
+        let (before, each) = match self {
+            Self::Burst => (REST, Duration::ZERO),
+            Self::Apart => (Duration::ZERO, PAUSE),
+        };
+        std::thread::sleep(before);
+        let mut each = || {
+            if !each.is_zero() {
+                std::thread::sleep(each);
+            }
+            one()
+        };
+        (0..BURST).map(|_| each()).collect()
+    }
 }
 
 /// Bytes of each message on the way.
@@ -84,10 +105,12 @@ struct Bytes {
     authorise: usize,
     approved: usize,
     posted: usize,
-    refused: usize,
+    said: usize,
     outcome: usize,
     noted: usize,
     answered: usize,
+    /// Whether the bot waits until the outcome is noted.
+    waits: bool,
 }
 
 /// A deployment, its venue and one bot. What was made last is dropped first.
@@ -139,7 +162,7 @@ impl House {
         let end = now_ns() + 30_000_000_000;
         loop {
             match self.order().1.outcome {
-                Outcome::Rejected { code: 110_007, .. } => return,
+                Outcome::Accepted { .. } => return self.door.cancel_all(),
                 other => assert!(now_ns() < end, "no order gets through: {other:?}"),
             }
             std::thread::sleep(PAUSE);
@@ -164,21 +187,44 @@ impl House {
             at: clock::wall_now(),
             symbol: Symbol::new("SOLUSDT").unwrap(),
             side: Side::Buy,
-            order_type: protocol::OrderType::Market,
-            qty: Qty::parse("1").unwrap(),
-            price: None,
-            time_in_force: None,
+            order_type: protocol::OrderType::Limit,
+            qty: Qty::parse("0.1").unwrap(),
+            price: Some(Price::parse("100").unwrap()),
+            time_in_force: Some(TimeInForce::Gtc),
             reduce_only: false,
             take_profit: None,
             stop_loss: None,
         }
     }
 
+    fn measure(
+        &mut self,
+        name: &'static str,
+        goal: &'static str,
+        rounds: usize,
+        pace: Pace,
+    ) -> Row {
+        let bytes = self.bytes();
+        let mut floor = Chain::new(&bytes);
+        let case = || {
+            let times = pace.times(|| self.round_trip());
+            self.door.cancel_all();
+            times
+        };
+        let row = against(name, goal, rounds, case, || {
+            pace.times(|| floor.round_trip())
+        });
+        row.noted(format!("{bytes:?}"))
+    }
+
     /// How long an order took all the way to the venue.
     fn round_trip(&mut self) -> u64 {
         let (took, placed) = self.order();
-        let refused = matches!(placed.outcome, Outcome::Rejected { code: 110_007, .. });
-        assert!(refused, "{placed:?}");
+        let reached = matches!(
+            placed.outcome,
+            Outcome::Accepted { .. } | Outcome::Rejected { code: 110_007, .. }
+        );
+        assert!(reached, "{placed:?}");
         took
     }
 
@@ -237,6 +283,7 @@ impl House {
         let mut approved = Vec::new();
         let decision = GuardReply::Decision(Decision::Approved(approval));
         frame::write(Head::answer(1_000), &decision, &mut approved).unwrap();
+        let waits = matches!(placed.outcome, Outcome::Rejected { .. });
         let outcome = GuardRequest::Outcome(OutcomeReport {
             approval_id: ApprovalId(self.count),
             outcome: placed.outcome,
@@ -246,16 +293,17 @@ impl House {
         let mut noted = Vec::new();
         let done = GuardReply::Done(Empty {});
         frame::write(Head::answer(1_001), &done, &mut noted).unwrap();
-        let Seen { posted, refused } = self.door.seen();
+        let Seen { posted, answered } = self.door.seen();
         Bytes {
             asked: request.len(),
             authorise: authorise.len(),
             approved: approved.len(),
             posted,
-            refused,
+            said: answered,
             outcome: outcome.len(),
             noted: noted.len(),
             answered: line.len() + 1,
+            waits,
         }
     }
 }
@@ -283,25 +331,35 @@ impl Chain {
         let (mut venue, _) = listener.accept().unwrap();
         to_venue.set_nodelay(true).unwrap();
         venue.set_nodelay(true).unwrap();
+        // What rides along is in the same write.
+        let (rides, noted) = if bytes.waits {
+            (0, 0)
+        } else {
+            (bytes.outcome, bytes.noted)
+        };
+        let asked = bytes.authorise + rides;
+        let allowed = bytes.approved + noted;
         let of = *bytes;
         std::thread::spawn(move || {
-            let mut authorise = Spoken::of(of.approved, of.authorise);
+            let mut authorise = Spoken::of(allowed, asked);
             let mut outcome = Spoken::of(of.noted, of.outcome);
-            while authorise.answer(&mut guard) && outcome.answer(&mut guard) {}
+            while authorise.answer(&mut guard) && (!of.waits || outcome.answer(&mut guard)) {}
         });
         std::thread::spawn(move || {
-            let mut post = Spoken::of(of.refused, of.posted);
+            let mut post = Spoken::of(of.said, of.posted);
             while post.answer(&mut venue) {}
         });
         std::thread::spawn(move || {
-            let mut authorise = Spoken::of(of.authorise, of.approved);
-            let mut post = Spoken::of(of.posted, of.refused);
+            let mut authorise = Spoken::of(asked, allowed);
+            let mut post = Spoken::of(of.posted, of.said);
             let mut outcome = Spoken::of(of.outcome, of.noted);
             let mut bot = Spoken::of(of.answered, of.asked);
             while gateway.read_exact(&mut bot.heard).is_ok() {
                 authorise.call(&mut to_guard);
                 post.call(&mut to_venue);
-                outcome.call(&mut to_guard);
+                if of.waits {
+                    outcome.call(&mut to_guard);
+                }
                 gateway.write_all(&bot.said).unwrap();
             }
         });
