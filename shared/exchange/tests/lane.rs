@@ -174,10 +174,10 @@ fn two(script: impl Fn(usize, &TcpStream) -> Then + Send + Sync + 'static) -> Ve
 #[test]
 fn only_a_whole_answer_and_nothing_more_keeps_the_connection() {
     let ids = || fixture("order-ids");
-    let sized = move |head: &str, more: &str| {
+    let sized = move |head: &str| {
         let length = ids().len();
         format!(
-            "HTTP/1.1 200 OK\r\n{head}content-length: {length}\r\n\r\n{}{more}",
+            "HTTP/1.1 200 OK\r\n{head}content-length: {length}\r\n\r\n{}",
             ids()
         )
     };
@@ -189,38 +189,42 @@ fn only_a_whole_answer_and_nothing_more_keeps_the_connection() {
              {one:x};why=not\r\n{a}\r\n{two:X}\r\n{b}\r\n0\r\n{end}"
         )
     };
+    // An answer, what comes behind it, and the connections of two orders.
     let table = [
-        (sized("", ""), [0, 0]),
-        (sized("", "HTTP/1.1 200"), [0, 1]),
-        (sized("Connection: Close\r\n", ""), [0, 1]),
-        (sized("connection: x, close\r\n", ""), [0, 1]),
-        (sized("", "").replace("HTTP/1.1", "HTTP/1.0"), [0, 1]),
+        (sized(""), "", [0, 0]),
+        (sized(""), "HTTP/1.1 200", [0, 1]),
+        (sized("Connection: Close\r\n"), "", [0, 1]),
+        (sized("connection: x, close\r\n"), "", [0, 1]),
+        (sized("").replace("HTTP/1.1", "HTTP/1.0"), "", [0, 1]),
         (
-            format!("HTTP/1.1 103 X\r\nlink: x\r\n\r\n{}", sized("", "")),
+            format!("HTTP/1.1 103 X\r\nlink: x\r\n\r\n{}", sized("")),
+            "",
             [0, 0],
         ),
-        (chunked("", "\r\n"), [0, 0]),
-        (chunked("", "after: all\r\n\r\n"), [0, 0]),
-        (chunked("", "\r\nmore"), [0, 1]),
-        (chunked("content-length: 7\r\n", "\r\n"), [0, 1]),
+        (chunked("", "\r\n"), "", [0, 0]),
+        (chunked("", "after: all\r\n\r\n"), "", [0, 0]),
+        (chunked("", "\r\n"), "more", [0, 1]),
+        (chunked("content-length: 7\r\n", "\r\n"), "", [0, 1]),
     ];
-    for (answer, connections) in table {
-        let (whole, bytes) = (answer.clone(), answer.clone());
+    for (answer, more, connections) in table {
+        let whole = format!("{answer}{more}");
         let at_once = two(move |_, stream| {
             put(stream, &whole);
             Then::Reads
         });
-        assert_eq!(at_once, connections, "{answer}");
-        // However it is cut, it is the same.
+        assert_eq!(at_once, connections, "{answer}{more}");
+        // However it is cut, it is the same; what comes behind comes with its end.
+        let bytes = answer.clone();
         let dribbled = two(move |_, mut stream| {
-            for byte in bytes.as_bytes() {
-                stream.set_nodelay(true).unwrap();
+            stream.set_nodelay(true).unwrap();
+            let (most, last) = bytes.split_at(bytes.len() - 1);
+            for byte in most.as_bytes() {
                 stream.write_all(&[*byte]).unwrap();
             }
+            put(stream, &format!("{last}{more}"));
             Then::Reads
         });
-        // What comes behind the answer may be seen with it or before the next order.
-        assert_eq!(dribbled, connections, "byte by byte: {answer}");
+        assert_eq!(dribbled, connections, "byte by byte: {answer}{more}");
     }
 }
 
