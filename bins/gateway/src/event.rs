@@ -1,12 +1,16 @@
 //! What tasks tell the gateway's one owner. Everything that changes its picture comes this way or
 //! from a socket.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
 use exchange::stream::{Feed, StreamEvent};
 use protocol::gateway::CandleTopic;
 use protocol::guard::Observation;
 use protocol::venue::{Candle, Order};
 use protocol::{BootMs, CommandId, IntentId, OrderId, OrderLinkId, Outcome};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 
 use crate::flatten::NotDone;
 use crate::orders::Ours;
@@ -53,20 +57,36 @@ pub enum Event {
     Refused(Fault),
 }
 
-/// The way to the owner.
+/// The way to the owner; copies share it.
 #[derive(Debug, Clone)]
-pub struct Teller(mpsc::UnboundedSender<Event>);
+pub struct Teller(Rc<Told>);
+
+/// The owner's end of it.
+#[derive(Debug)]
+pub struct Events(Rc<Told>);
+
+#[derive(Debug, Default)]
+struct Told {
+    waiting: RefCell<VecDeque<Event>>,
+    stir: Notify,
+}
 
 impl Teller {
     /// A way, and its end.
-    pub fn new() -> (Self, mpsc::UnboundedReceiver<Event>) {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        (Self(sender), receiver)
+    pub fn new() -> (Self, Events) {
+        let told = Rc::<Told>::default();
+        (Self(Rc::clone(&told)), Events(told))
     }
 
     /// Tells. The owner lives as long as the process.
     pub fn tell(&self, event: Event) {
-        drop(self.0.send(event));
+        self.mention(event);
+        self.0.stir.notify_one();
+    }
+
+    /// Tells what the owner must know before whatever it hears next, and need not act upon.
+    pub fn mention(&self, event: Event) {
+        self.0.waiting.borrow_mut().push_back(event);
     }
 
     /// Waits until the owner has taken in everything that was told before.
@@ -75,5 +95,22 @@ impl Teller {
         self.tell(Event::Reached(say));
         // An owner that is gone ends the process.
         drop(said.await);
+    }
+}
+
+impl Events {
+    /// The oldest event that has not been taken, if there is one.
+    pub fn take(&self) -> Option<Event> {
+        self.0.waiting.borrow_mut().pop_front()
+    }
+
+    /// Waits for the next one. May be dropped on the way.
+    pub async fn next(&self) -> Event {
+        loop {
+            if let Some(event) = self.take() {
+                return event;
+            }
+            self.0.stir.notified().await;
+        }
     }
 }

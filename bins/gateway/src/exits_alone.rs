@@ -22,7 +22,9 @@ pub async fn sent_before(hands: &Hands, intent: &Intent) -> Option<Placed> {
         return None;
     }
     let link_id = OrderLinkId::of_gateway(intent.intent_id.as_str()).ok()?;
-    let found = hands.venue.order(intent.symbol, link_id).await.ok()??;
+    // Boxed, like all that few orders need: what is not is moved with every order.
+    let found = Box::pin(hands.venue.order(intent.symbol, link_id));
+    let found = found.await.ok()??;
     let outcome = Outcome::Accepted {
         order_id: found.order_id,
     };

@@ -12,6 +12,7 @@
 //! venue. What it does not do: decide (the guard does), write files, remember anything across a
 //! restart (the guard does, and the venue).
 
+mod alarm;
 pub mod books;
 pub mod candles;
 pub mod credentials;

@@ -19,5 +19,7 @@ fn live(inherited: Inherited) -> anyhow::Result<ExitCode> {
         .build()
         .context("the event loop")?;
     let tasks = tokio::task::LocalSet::new();
-    tasks.block_on(&runtime, perps_gateway::run::run(inherited))
+    // A task like the others: what wakes it from among them costs no turn of the event loop.
+    let run = tasks.spawn_local(perps_gateway::run::run(inherited));
+    tasks.block_on(&runtime, run).context("the main loop")?
 }

@@ -29,7 +29,7 @@ use crate::orders::Ours;
 use crate::read;
 use crate::resolve::Missing;
 use crate::send::Sent;
-use crate::story::{denial, line, not_final, nothing_there, refused, refused_here};
+use crate::story::{denial, facts_of, not_final, nothing_there, refused, refused_here};
 use crate::venue::{Fault, odd};
 
 /// How long a refusal waits for the guard's disk before the bot hears that it is not final.
@@ -189,15 +189,11 @@ async fn known(
 async fn send_approved(hands: &Hands, permit: Approved, slot: Slot) -> Outcome {
     let approval = permit.approval().clone();
     let amends = permit.is_change();
-    line(
-        "order approved",
-        &approval.intent,
-        approval.link_id,
-        Context::new(),
-    );
+    let facts = facts_of(&approval);
+    logging::order("order approved", facts.clone());
     let now = boot_now();
     if !amends {
-        hands.owner.tell(Event::Sending(Ours {
+        hands.owner.mention(Event::Sending(Ours {
             intent_id: Some(approval.intent.intent_id),
             link_id: approval.link_id,
             symbol: approval.intent.symbol,
@@ -208,68 +204,67 @@ async fn send_approved(hands: &Hands, permit: Approved, slot: Slot) -> Outcome {
             misses: (0, now),
         }));
     }
-    line(
-        if amends {
-            "order change sent"
-        } else {
-            "order sent"
-        },
-        &approval.intent,
-        approval.link_id,
-        Context::new(),
-    );
+    let sending = if amends {
+        "order change sent"
+    } else {
+        "order sent"
+    };
+    logging::order(sending, facts.clone());
     let sent = hands.sender.approved(permit, slot).await;
     if let Some(fault) = &sent.fault {
         hands.owner.tell(Event::Refused(fault.clone()));
     }
-    settle(hands, &approval, &sent, amends);
-    let kept = hands.guard.outcome(OutcomeReport {
+    settle(hands, &approval, &sent, amends, facts);
+    let report = OutcomeReport {
         approval_id: approval.approval_id,
         outcome: sent.outcome.clone(),
         signed_at: sent.signed_at,
-    });
-    told(sent.outcome, kept, KEPT_PATIENCE).await
+    };
+    if nothing_there(&sent.outcome).is_none() {
+        hands.guard.outcome(report);
+        return sent.outcome;
+    }
+    let kept = hands.guard.outcome_kept(report);
+    refusal(sent.outcome, kept, KEPT_PATIENCE).await
 }
 
-/// What the bot hears: the outcome if the guard has it on disk in time, else [`not_final`].
-async fn told(outcome: Outcome, kept: oneshot::Receiver<()>, patience: Duration) -> Outcome {
-    let kept = nothing_there(&outcome).is_some() && timeout(patience, kept).await == Ok(Ok(()));
-    if kept { outcome } else { not_final(outcome) }
+/// What the bot hears of an order of which nothing is at the venue: that, if the guard has it on
+/// disk in time, else [`not_final`].
+async fn refusal(outcome: Outcome, kept: oneshot::Receiver<()>, patience: Duration) -> Outcome {
+    if timeout(patience, kept).await == Ok(Ok(())) {
+        outcome
+    } else {
+        not_final(outcome)
+    }
 }
 
 /// What the outcome of a send means to the owner, and the line of the order's life.
-fn settle(hands: &Hands, approval: &Approval, sent: &Sent, amends: bool) {
-    let (intent, link_id) = (&approval.intent, approval.link_id);
-    let facts = Context::new();
+fn settle(hands: &Hands, approval: &Approval, sent: &Sent, amends: bool, facts: Context) {
+    let link_id = approval.link_id;
     match &sent.outcome {
         Outcome::Accepted { order_id } => {
             hands.owner.tell(Event::Accepted(link_id, *order_id));
-            line(
-                "order accepted",
-                intent,
-                link_id,
-                facts.with("order_id", order_id),
-            );
+            logging::order("order accepted", facts.with("order_id", order_id));
         }
         Outcome::Rejected { code, message } => {
             if !amends {
                 hands.owner.tell(Event::Gone(link_id));
             }
             let facts = facts.with("code", code).with("venue_says", message);
-            line("order rejected", intent, link_id, facts);
+            logging::order("order rejected", facts);
         }
         Outcome::NotSent { why } => {
             if !amends {
                 hands.owner.tell(Event::Gone(link_id));
             }
-            line("order not sent", intent, link_id, facts.with("why", why));
+            logging::order("order not sent", facts.with("why", why));
         }
         Outcome::Ambiguous { why } | Outcome::Denied(Denial { message: why, .. }) => {
             let missing = Missing::of(approval, sent.left_at);
             hands
                 .owner
                 .tell(Event::Ambiguous(missing, sent.signed_boot));
-            line("order ambiguous", intent, link_id, facts.with("why", why));
+            logging::order("order ambiguous", facts.with("why", why));
         }
         Outcome::Pending => {}
     }
@@ -323,10 +318,10 @@ mod tests {
     async fn a_refusal_is_final_once_it_is_on_disk() {
         let (taken, kept) = oneshot::channel();
         taken.send(()).unwrap();
-        assert_eq!(told(refused(), kept, BRIEF).await, refused());
+        assert_eq!(refusal(refused(), kept, BRIEF).await, refused());
         let (taken, kept) = oneshot::channel();
         assert!(matches!(
-            told(refused(), kept, BRIEF).await,
+            refusal(refused(), kept, BRIEF).await,
             Outcome::Ambiguous { .. }
         ));
         drop(taken);
@@ -334,7 +329,6 @@ mod tests {
         let accepted = Outcome::Accepted {
             order_id: protocol::OrderId::new("o").unwrap(),
         };
-        let (_taken, kept) = oneshot::channel();
-        assert_eq!(told(accepted.clone(), kept, BRIEF).await, accepted);
+        assert_eq!(not_final(accepted.clone()), accepted);
     }
 }

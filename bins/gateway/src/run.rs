@@ -23,10 +23,11 @@ use protocol::guard::GatewayHello;
 use protocol::{BootMs, Context, Generation, Process, Severity, Tag};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval};
 
+use crate::alarm::Alarm;
 use crate::credentials;
-use crate::event::{Event, Teller};
+use crate::event::{Events, Teller};
 use crate::gateway::Gateway;
 use crate::guard::{Address, Guard, GuardEvent};
 use crate::hands::Hands;
@@ -62,19 +63,39 @@ pub async fn run(inherited: Inherited) -> anyhow::Result<ExitCode> {
     let Some(keys) = keys else {
         return Ok(fail(&mut child, "the exchange keys are blank"));
     };
-    let (gateway, talk) = connect(&Deployment::at(&dir), settings, keys)?;
     // Answered first, logged after.
     tokio::task::spawn_local(Held::begin().keep());
-    let bots = server::serve(listener).context("gateway.sock")?;
+    let bots = server::serve_locally(listener).context("gateway.sock")?;
+    let (gateway, talk) = connect(&Deployment::at(&dir), settings, keys, bots)?;
     child.ready(generation);
     tracing::info!("serving gateway.sock under {generation}");
-    Box::pin(live(child, gateway, talk, bots)).await
+    Box::pin(live(child, gateway, talk)).await
 }
 
-/// What the owner hears from inside.
+/// What the owner hears.
 struct Talk {
-    events: mpsc::UnboundedReceiver<Event>,
+    events: Events,
     guard: mpsc::UnboundedReceiver<GuardEvent>,
+    bots: mpsc::Receiver<Incoming<GatewayRequest, GatewayReply>>,
+}
+
+impl Talk {
+    /// Hands over all that has been said.
+    fn hand_over(&mut self, gateway: &mut Gateway) {
+        while let Ok(word) = self.guard.try_recv() {
+            gateway.on_guard(word);
+        }
+        self.hand_over_events(gateway);
+        while let Ok(incoming) = self.bots.try_recv() {
+            gateway.on_bot(incoming);
+        }
+    }
+
+    fn hand_over_events(&self, gateway: &mut Gateway) {
+        while let Some(event) = self.events.take() {
+            gateway.on_event(event);
+        }
+    }
 }
 
 /// Makes the owner and everything it reaches. Nothing is asked of the venue yet.
@@ -82,6 +103,7 @@ fn connect(
     deployment: &Deployment,
     settings: Rc<Settings>,
     keys: Credentials,
+    bots: mpsc::Receiver<Incoming<GatewayRequest, GatewayReply>>,
 ) -> anyhow::Result<(Gateway, Talk)> {
     let (owner, events) = Teller::new();
     let (to_owner, from_guard) = mpsc::unbounded_channel();
@@ -107,13 +129,12 @@ fn connect(
         began: wall_now(),
     };
     let gateway = Gateway::new(hands, settings, generation, alerting);
-    Ok((
-        gateway,
-        Talk {
-            events,
-            guard: from_guard,
-        },
-    ))
+    let talk = Talk {
+        events,
+        guard: from_guard,
+        bots,
+    };
+    Ok((gateway, talk))
 }
 
 /// The one loop.
@@ -121,14 +142,15 @@ async fn live(
     mut child: Child<Rc<Settings>>,
     mut gateway: Gateway,
     mut talk: Talk,
-    mut bots: mpsc::Receiver<Incoming<GatewayRequest, GatewayReply>>,
 ) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut beat = interval(HEARTBEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut alarm = Alarm::new();
     let mut settled = false;
     loop {
-        let wake = gateway.turn();
+        talk.hand_over(&mut gateway);
+        alarm.set(gateway.turn());
         // A first start is proven by this word; it does not wait for the next beat.
         if gateway.settled() && !std::mem::replace(&mut settled, true) {
             child.heartbeat(gateway.pulse(&gateway.waits()));
@@ -147,9 +169,13 @@ async fn live(
                 Step::Stop => break,
             },
             Some(word) = talk.guard.recv() => gateway.on_guard(word),
-            Some(event) = talk.events.recv() => gateway.on_event(event),
-            Some(incoming) = bots.recv() => gateway.on_bot(incoming),
-            () = sleep(Duration::from_millis(wake.since(boot_now()))) => {}
+            event = talk.events.next() => gateway.on_event(event),
+            Some(incoming) = talk.bots.recv() => {
+                // What became of its last order it may have heard before the owner.
+                talk.hand_over_events(&mut gateway);
+                gateway.on_bot(incoming);
+            }
+            () = alarm.ring() => {}
             _ = beat.tick() => {
                 child.heartbeat(gateway.pulse(&gateway.waits()));
             }
@@ -162,7 +188,8 @@ async fn live(
 
 /// The supervisor's next step.
 async fn next(child: &mut Child<Rc<Settings>>) -> Step<Rc<Settings>> {
-    Box::pin(child.next(|prepare| Settings::check(prepare).map(Rc::new))).await
+    let check = |prepare: &_| Settings::check(prepare).map(Rc::new);
+    child.next(check).await
 }
 
 /// Says why it cannot run; no restart would mend it.

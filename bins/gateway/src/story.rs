@@ -3,7 +3,7 @@
 use daemon::logging;
 use protocol::gateway::Placed;
 use protocol::venue::Order;
-use protocol::{Context, Denial, Intent, IntentId, OrderLinkId, Outcome, Severity, Tag};
+use protocol::{Approval, Context, Denial, IntentId, Outcome, Severity, Tag};
 
 /// A refusal in the gateway's own words.
 pub(crate) fn denial(tag: Tag, message: &str) -> Denial {
@@ -37,15 +37,15 @@ pub(crate) fn refused_here(intent_id: IntentId, denial: Denial) -> Placed {
     refused(intent_id, denial)
 }
 
-/// One line of the life of an order that the guard has judged.
-pub(crate) fn line(message: &str, intent: &Intent, link_id: OrderLinkId, facts: Context) {
-    let facts = facts
+/// What every line of the life of an order says that the guard has allowed.
+pub(crate) fn facts_of(approval: &Approval) -> Context {
+    let intent = &approval.intent;
+    Context::new()
         .with("intent_id", intent.intent_id)
-        .with("link_id", link_id)
+        .with("link_id", approval.link_id)
         .with("symbol", intent.symbol)
         .with("side", intent.side)
-        .with("qty", intent.qty);
-    logging::order(message, facts);
+        .with("qty", intent.qty)
 }
 
 /// An order of unknown outcome has been found at the venue.

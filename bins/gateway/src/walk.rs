@@ -169,10 +169,10 @@ mod tests {
 
     /// An owner that counts up and down again before the walk looks, or only afterwards.
     async fn settles(counts: &[usize], later: &[usize]) {
-        let (teller, mut events) = Teller::new();
+        let (teller, events) = Teller::new();
         let (count, mut unresolved) = watch::channel(0);
         let owner = async {
-            let Some(Event::Reached(say)) = events.recv().await else {
+            let Event::Reached(say) = events.next().await else {
                 panic!("not asked");
             };
             for n in counts {

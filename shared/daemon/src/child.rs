@@ -171,6 +171,8 @@ impl AsFd for Control {
 pub struct Child<T> {
     stream: tokio::net::UnixStream,
     lines: Lines,
+    /// For one read; not in [`next`](Self::next), which is begun anew all the time.
+    bytes: Vec<u8>,
     unsent: Vec<u8>,
     steps: Steps<T>,
 }
@@ -183,6 +185,7 @@ impl<T> Child<T> {
         Ok(Self {
             stream,
             lines: Lines::new(),
+            bytes: vec![0; 16 * 1024],
             unsent: Vec::new(),
             steps: Steps::default(),
         })
@@ -201,10 +204,9 @@ impl<T> Child<T> {
                     return step;
                 }
             }
-            let mut bytes = [0; 16 * 1024];
-            match self.stream.read(&mut bytes).await {
+            match self.stream.read(&mut self.bytes).await {
                 Ok(0) | Err(_) => return Step::Stop,
-                Ok(n) => self.lines.push(bytes.get(..n).unwrap_or_default()),
+                Ok(n) => self.lines.push(self.bytes.get(..n).unwrap_or_default()),
             }
         }
     }

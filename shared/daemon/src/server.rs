@@ -8,6 +8,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -64,6 +65,8 @@ impl Guests {
 pub struct Peer {
     id: u64,
     uid: Option<u32>,
+    /// It is root's or our own user's.
+    own: bool,
     pid: Option<i32>,
     groups: Arc<[u32]>,
     out: Arc<Out>,
@@ -90,9 +93,8 @@ impl Peer {
 
     /// Whether it may come in: root, our own user, or one of the guests.
     pub fn may_come(&self, guests: Guests) -> bool {
-        let own = nix::unistd::geteuid().as_raw();
-        self.uid
-            .is_some_and(|uid| uid == 0 || uid == own || Some(uid) == guests.user)
+        self.own
+            || self.uid.is_some_and(|uid| Some(uid) == guests.user)
             || guests
                 .group
                 .is_some_and(|group| self.groups.contains(&group))
@@ -239,8 +241,35 @@ pub enum Incoming<Q, R: Message> {
     Left(Peer),
 }
 
+/// One of the tasks that serve a socket.
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// How a task of a server's begins.
+type Spawn = fn(Task);
+
 /// Serves a listening socket until the receiver is dropped. Needs a tokio runtime.
 pub fn serve<Q, R>(listener: UnixListener) -> io::Result<mpsc::Receiver<Incoming<Q, R>>>
+where
+    Q: Message + Send + 'static,
+    R: Message + 'static,
+{
+    serve_by(listener, |task| drop(tokio::spawn(task)))
+}
+
+/// The same beside the tasks of the [`LocalSet`](tokio::task::LocalSet) that it is called on: what
+/// is asked there reaches another of its tasks without a turn of the event loop between.
+pub fn serve_locally<Q, R>(listener: UnixListener) -> io::Result<mpsc::Receiver<Incoming<Q, R>>>
+where
+    Q: Message + Send + 'static,
+    R: Message + 'static,
+{
+    serve_by(listener, |task| drop(tokio::task::spawn_local(task)))
+}
+
+fn serve_by<Q, R>(
+    listener: UnixListener,
+    spawn: Spawn,
+) -> io::Result<mpsc::Receiver<Incoming<Q, R>>>
 where
     Q: Message + Send + 'static,
     R: Message + 'static,
@@ -248,11 +277,11 @@ where
     listener.set_nonblocking(true)?;
     let listener = Listener::try_from(OwnedFd::from(listener))?;
     let (sender, receiver) = mpsc::channel(WAITING_MOST);
-    tokio::spawn(accept(listener, sender));
+    spawn(Box::pin(accept(listener, sender, spawn)));
     Ok(receiver)
 }
 
-async fn accept<Q, R>(listener: Listener, incoming: mpsc::Sender<Incoming<Q, R>>)
+async fn accept<Q, R>(listener: Listener, incoming: mpsc::Sender<Incoming<Q, R>>, spawn: Spawn)
 where
     Q: Message + Send + 'static,
     R: Message + 'static,
@@ -270,10 +299,10 @@ where
                 let (incoming, open) = (incoming.clone(), Arc::clone(&open));
                 let id = next_id;
                 next_id = next_id.saturating_add(1);
-                tokio::spawn(async move {
+                spawn(Box::pin(async move {
                     talk(stream, id, incoming).await;
                     open.fetch_sub(1, Ordering::Relaxed);
-                });
+                }));
             }
             Ok(_) => tracing::warn!("{PEERS_MOST} connections are open; one more was refused"),
             Err(error) => {
@@ -303,6 +332,7 @@ where
     let peer = Peer {
         id,
         uid,
+        own: uid.is_some_and(|uid| uid == 0 || uid == nix::unistd::geteuid().as_raw()),
         pid: credentials.as_ref().and_then(PeerCreds::pid),
         groups: groups_of(uid, credentials.as_ref().and_then(PeerCreds::egid)),
         out: Arc::clone(&out),

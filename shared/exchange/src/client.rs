@@ -195,13 +195,13 @@ impl Shared {
             sent => return sent,
         };
         // Synced in any case: the next order is to fare better.
-        if self.sync_clock().await.is_err() {
+        if Box::pin(self.sync_clock()).await.is_err() {
             return Err(refused);
         }
         let now = self.now();
         let soon = now.since(began) <= RESEND_WITHIN_MS;
         if soon && self.limiter(|limiter| limiter.turn(now, call.class, call.name)) == Turn::Go {
-            return self.send_once(call).await;
+            return Box::pin(self.send_once(call)).await;
         }
         Err(refused)
     }
@@ -282,19 +282,15 @@ impl Shared {
 
     /// Makes of a body an answer or the right kind of error.
     fn sort(&self, call: &Call<'_>, body: Vec<u8>) -> Result<Answer, ExchangeError> {
-        let (code, message) = {
-            let envelope = read_envelope(call.name, &body)?;
-            // The venue repeats the key in some of its sentences; they are shown and logged.
-            let said = envelope.ret_msg.as_str();
-            (
-                envelope.ret_code,
-                plain(&said.replace(self.credentials.key(), "(key)")),
-            )
-        };
         let name = call.name;
+        let envelope = read_envelope(name, &body)?;
+        let code = envelope.ret_code;
         if code == 0 || code::NOT_MODIFIED.contains(&code) {
             return Ok(Answer { body, call: name });
         }
+        // The venue repeats the key in some of its sentences; they are shown and logged.
+        let said = envelope.ret_msg.as_str();
+        let message = plain(&said.replace(self.credentials.key(), "(key)"));
         if code == code::TOO_MANY || code == code::TOO_MANY_ADDRESS {
             // The header may say longer; a second is the venue's own window.
             let now = self.now();

@@ -68,7 +68,11 @@ impl Http {
         signed: Option<&Signed<'_>>,
         now: BootMs,
     ) -> Result<Heard, ExchangeError> {
-        let ways = self.ways().await?;
+        // Boxed, like a read below: an order would carry its size along.
+        let ways = match self.ways.get() {
+            Some(ways) => ways,
+            None => Box::pin(self.make_ways()).await?,
+        };
         match call.what {
             What::Clock => {
                 let request = self.text("GET", call, signed, ways.lane.authority(), "");
@@ -79,14 +83,14 @@ impl Http {
                 ways.lane.carry(call.name, &request, now).await
             }
             What::Public(query) | What::Get(query) => {
-                self.read(&ways.reads, call, query, signed).await
+                Box::pin(self.read(&ways.reads, call, query, signed)).await
             }
         }
     }
 
     /// The system's certificates are hundreds of files: the first call reads them, beside the event
     /// loop; after a failure the next call tries again.
-    async fn ways(&self) -> Result<&Ways, ExchangeError> {
+    async fn make_ways(&self) -> Result<&Ways, ExchangeError> {
         let make = || async {
             let (base, patience) = (self.base.clone(), self.patience);
             let made = tokio::task::spawn_blocking(move || Ways::make(&base, patience)).await;

@@ -188,7 +188,7 @@ impl Gateway {
         self.walk_if_due(now);
         self.tell_ticks(now);
         while self.lanes < LANES {
-            let Some(task) = self.plan.next(now, self.which()) else {
+            let Some(task) = self.plan.next(now, self.which(now)) else {
                 break;
             };
             self.lanes = self.lanes.saturating_add(1);
@@ -360,8 +360,8 @@ impl Gateway {
         self.walk.is_some()
     }
 
-    fn which(&self) -> Which {
-        let awaited = boot_now() < self.guard_awaited_until;
+    fn which(&self, now: BootMs) -> Which {
+        let awaited = now < self.guard_awaited_until;
         if self.walking() {
             Which::Candles
         } else if awaited {
@@ -376,7 +376,7 @@ impl Gateway {
 
     fn wake_at(&self, now: BootMs) -> BootMs {
         let read = (self.lanes < LANES)
-            .then(|| self.plan.deadline(self.which()))
+            .then(|| self.plan.deadline(self.which(now)))
             .flatten();
         let walk = self
             .walk

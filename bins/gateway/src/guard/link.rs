@@ -1,19 +1,20 @@
 //! The one connection to the risk-guard, kept up for the gateway's whole life.
 //!
 //! Everything goes out in the order in which it was said, so that what was observed before an
-//! order is in the guard's book before that order is judged. A guard that stops reading loses the
-//! connection once too many lines wait for it.
+//! order is in the guard's book before that order is judged. A question goes into the socket at
+//! once; what nobody waits for goes with it, or a moment later. A guard that stops reading loses
+//! the connection once too many lines wait for it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use daemon::clock::boot_now;
-use protocol::frame::{Empty, Envelope, ErrorBody, ErrorCode, Message};
+use protocol::frame::{Empty, Envelope, ErrorBody, ErrorCode, Message as _};
 use protocol::guard::{
-    Command, CommandResult, ExitReport, GatewayHello, GuardNote, GuardPush, GuardReply,
-    GuardRequest, GuardWelcome, Observe, OutcomeReport, Stands,
+    Command, CommandResult, ExitReport, GatewayHello, GuardPush, GuardReply, GuardRequest,
+    GuardWelcome, Observe, OutcomeReport, Stands,
 };
 use protocol::order::{Amend, Lookup, Recorded};
 use protocol::status::RiskStatus;
@@ -22,10 +23,12 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-use super::dialogue::{Dialogue, Learnt, Report};
+use super::dialogue::{Learnt, Report};
 use super::lease::Leave;
+use super::line::Line;
 use super::permit::Approved;
 use super::wire::{In, Out, ways};
+use crate::alarm::Alarm;
 
 /// How long a decision may take: it waits for the guard's disk.
 const DECISION_PATIENCE: Duration = Duration::from_secs(2);
@@ -33,8 +36,6 @@ const DECISION_PATIENCE: Duration = Duration::from_secs(2);
 const STATUS_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a welcome may take.
 const WELCOME_PATIENCE: Duration = Duration::from_secs(5);
-/// How long a repeated report may lie at the guard before it is void.
-const REPORT_MS: u64 = 5000;
 /// First and longest pause between attempts to connect.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
@@ -81,17 +82,9 @@ pub enum Verdict {
 /// A hand on the connection; copies share it.
 #[derive(Debug, Clone)]
 pub struct Guard {
-    words: mpsc::UnboundedSender<Word>,
+    line: Rc<RefCell<Line>>,
     leave: Rc<Cell<Leave>>,
-    connected: Rc<Cell<bool>>,
     lineage: Rc<RefCell<Option<String>>>,
-}
-
-#[derive(Debug)]
-enum Word {
-    Note(Box<Observe>),
-    Question(Box<GuardRequest>, Duration, oneshot::Sender<GuardReply>),
-    Report(Box<Report>, Option<oneshot::Sender<()>>),
 }
 
 /// What the connection is made with.
@@ -113,22 +106,15 @@ impl std::fmt::Debug for Address {
 impl Guard {
     /// Begins to keep a connection, in a task of its own on this thread.
     pub fn connect(address: Address, events: mpsc::UnboundedSender<GuardEvent>) -> Self {
-        let (words, heard) = mpsc::unbounded_channel();
         let guard = Self {
-            words,
+            line: Rc::default(),
             leave: Rc::new(Cell::new(Leave::default())),
-            connected: Rc::new(Cell::new(false)),
             lineage: Rc::default(),
         };
         let link = Link {
             address,
             events,
-            heard,
-            leave: Rc::clone(&guard.leave),
-            connected: Rc::clone(&guard.connected),
-            lineage: Rc::clone(&guard.lineage),
-            dialogue: Dialogue::default(),
-            half_told: false,
+            guard: guard.clone(),
         };
         tokio::task::spawn_local(link.keep());
         guard
@@ -137,9 +123,7 @@ impl Guard {
     /// Tells what was observed. Without a connection it is dropped: a new one begins with the
     /// whole start-up order.
     pub fn tell(&self, observe: Observe) {
-        if self.connected.get() {
-            self.say(Word::Note(Box::new(observe)));
-        }
+        self.line.borrow_mut().tell(observe);
     }
 
     /// May this order be sent?
@@ -168,12 +152,16 @@ impl Guard {
         }
     }
 
-    /// What became of an approved send; said until the guard has it. The receiver hears when it is
-    /// on the guard's disk.
-    pub fn outcome(&self, report: OutcomeReport) -> oneshot::Receiver<()> {
+    /// What became of an approved send; said until the guard has it.
+    pub fn outcome(&self, report: OutcomeReport) {
+        self.report(Report::Outcome(report));
+    }
+
+    /// The same; the receiver hears when it is on the guard's disk.
+    pub fn outcome_kept(&self, report: OutcomeReport) -> oneshot::Receiver<()> {
         let (taken, heard) = oneshot::channel();
-        let report = Box::new(Report::Outcome(report));
-        self.say(Word::Report(report, Some(taken)));
+        let mut line = self.line.borrow_mut();
+        line.keep(Report::Outcome(report), Some(taken));
         heard
     }
 
@@ -209,7 +197,7 @@ impl Guard {
 
     /// Whether a connection stands and has been welcomed.
     pub fn connected(&self) -> bool {
-        self.connected.get()
+        self.line.borrow().stands()
     }
 
     async fn decide(
@@ -230,11 +218,10 @@ impl Guard {
     }
 
     async fn ask(&self, request: GuardRequest, patience: Duration) -> Result<GuardReply, String> {
-        if !self.connected.get() {
+        let asked = self.line.borrow_mut().ask(&request, patience);
+        let Some(hear) = asked else {
             return Err("there is no connection to the risk-guard".to_owned());
-        }
-        let (tell, hear) = oneshot::channel();
-        self.say(Word::Question(Box::new(request), patience, tell));
+        };
         match timeout(patience, hear).await {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(_)) => Err("the connection to the risk-guard ended".to_owned()),
@@ -246,12 +233,7 @@ impl Guard {
     }
 
     fn report(&self, report: Report) {
-        self.say(Word::Report(Box::new(report), None));
-    }
-
-    fn say(&self, word: Word) {
-        // The link's task lives as long as the process; without it there is nobody to tell.
-        drop(self.words.send(word));
+        self.line.borrow_mut().keep(report, None);
     }
 }
 
@@ -260,84 +242,53 @@ fn odd(reply: &GuardReply) -> ErrorBody {
     ErrorBody::new(ErrorCode::Internal, message)
 }
 
+/// The task that keeps the connection.
 struct Link {
     address: Address,
     events: mpsc::UnboundedSender<GuardEvent>,
-    heard: mpsc::UnboundedReceiver<Word>,
-    leave: Rc<Cell<Leave>>,
-    connected: Rc<Cell<bool>>,
-    lineage: Rc<RefCell<Option<String>>>,
-    dialogue: Dialogue,
-    /// The last note was a part of a snapshot, and more parts follow.
-    half_told: bool,
+    guard: Guard,
 }
 
 impl Link {
-    async fn keep(mut self) {
+    async fn keep(self) {
         let mut pause = BACKOFF.0;
         loop {
             let why = match UnixStream::connect(&self.address.socket).await {
                 Ok(stream) => self.converse(stream).await,
                 Err(error) => format!("{}: {error}", self.address.socket.display()),
             };
-            self.dialogue.lost();
-            self.half_told = false;
-            if self.connected.replace(false) {
+            if self.line().end() {
                 self.event(GuardEvent::Lost(why));
                 pause = BACKOFF.0;
             }
-            if !self.wait_apart(pause).await {
-                return;
-            }
+            sleep(pause).await;
             pause = pause.saturating_mul(2).min(BACKOFF.1);
         }
     }
 
-    /// Waits, and keeps what is said meanwhile; false when nobody is left to speak.
-    async fn wait_apart(&mut self, pause: Duration) -> bool {
-        let wake = sleep(pause);
-        tokio::pin!(wake);
-        loop {
-            tokio::select! {
-                () = &mut wake => return true,
-                word = self.heard.recv() => match word {
-                    Some(Word::Report(report, taken)) => {
-                        self.dialogue.keep_and_tell(*report, taken, boot_now());
-                    }
-                    // The asker hears that its question was dropped.
-                    Some(Word::Note(_) | Word::Question(..)) => {}
-                    None => return false,
-                },
-            }
-        }
-    }
-
     /// One connection from hello to its end; why it ended.
-    async fn converse(&mut self, stream: UnixStream) -> String {
-        let (mut line, mut heard) = match ways(stream) {
+    async fn converse(&self, stream: UnixStream) -> String {
+        let (out, mut heard) = match ways(stream) {
             Ok(ways) => ways,
             Err(error) => return format!("the socket cannot be used: {error}"),
         };
-        match self.welcome(&mut line, &mut heard).await {
-            Ok(()) => self.talk(&mut line, &mut heard).await,
+        match self.welcome(out, &mut heard).await {
+            Ok(()) => self.talk(&mut heard).await,
             Err(why) => why,
         }
     }
 
-    async fn welcome(&mut self, line: &mut Out, heard: &mut In) -> Result<(), String> {
+    async fn welcome(&self, mut out: Out, heard: &mut In) -> Result<(), String> {
         let (tell, mut hear) = oneshot::channel();
-        let id = self.dialogue.ask(tell);
-        line.request(
-            id,
-            WELCOME_PATIENCE,
-            &GuardRequest::Hello((self.address.hello)()),
-        )?;
+        let id = self.line().dialogue.ask(tell);
+        let hello = GuardRequest::Hello((self.address.hello)());
+        out.request(id, WELCOME_PATIENCE, &hello)?;
         let joined = async {
             loop {
-                line.flush()?;
+                out.flush()?;
                 tokio::select! {
                     read = heard.read() => read?,
-                    () = line.room() => {}
+                    () = out.room() => {}
                 }
                 while let Some(frame) = heard.next()? {
                     self.take(frame)?;
@@ -354,96 +305,58 @@ impl Link {
         let mut welcome = timeout(WELCOME_PATIENCE, joined)
             .await
             .map_err(|_| "the risk-guard did not say welcome in time".to_owned())??;
-        welcome.unresolved = self
-            .dialogue
-            .welcomed(std::mem::take(&mut welcome.unresolved), boot_now());
-        let mut leave = self.leave.get();
+        let unresolved = std::mem::take(&mut welcome.unresolved);
+        welcome.unresolved = self.line().begin(out, unresolved);
+        let mut leave = self.guard.leave.get();
         leave.welcome(welcome.state);
-        self.lineage.replace(Some(welcome.lineage.clone()));
-        self.leave.set(leave);
-        self.connected.set(true);
+        self.guard.lineage.replace(Some(welcome.lineage.clone()));
+        self.guard.leave.set(leave);
         self.event(GuardEvent::Joined(Box::new(welcome)));
         Ok(())
     }
 
-    async fn talk(&mut self, line: &mut Out, heard: &mut In) -> String {
+    async fn talk(&self, heard: &mut In) -> String {
+        let stirred = self.line().stirred();
+        let mut alarm = Alarm::new();
         loop {
-            if let Err(why) = self.catch_up(line, heard) {
+            if let Err(why) = self.catch_up(heard) {
                 return why;
             }
-            let repeat = self.dialogue.deadline().filter(|_| !self.half_told);
-            let repeat = repeat.map(|at| at.since(boot_now()));
-            let again = async {
-                match repeat {
-                    Some(ms) => sleep(Duration::from_millis(ms)).await,
-                    None => std::future::pending().await,
-                }
+            let room = {
+                let mut line = self.line();
+                let due = line.due();
+                due.map(|due| alarm.set(due));
+                line.sleeps(alarm.rings());
+                line.room()
             };
-            let done = tokio::select! {
+            let read = tokio::select! {
                 read = heard.read() => read,
-                word = self.heard.recv() => match word {
-                    Some(word) => self.pass_on(word, line),
-                    None => Err("the gateway ends".to_owned()),
-                },
-                () = line.room() => Ok(()),
-                () = again => Ok(()),
+                () = stirred.notified() => Ok(()),
+                () = room => Ok(()),
+                () = alarm.ring() => Ok(()),
             };
-            if let Err(why) = done {
+            if let Err(why) = read {
                 return why;
             }
         }
     }
 
-    /// Takes every line that is there, says every word that waits and every report that is due.
-    fn catch_up(&mut self, line: &mut Out, heard: &mut In) -> Result<(), String> {
+    /// Takes every line that is there, says every report that is due and writes all that waits.
+    fn catch_up(&self, heard: &mut In) -> Result<(), String> {
         while let Some(frame) = heard.next()? {
             self.take(frame)?;
         }
-        while let Ok(word) = self.heard.try_recv() {
-            self.pass_on(word, line)?;
-        }
-        self.report(line, false)?;
-        line.flush()
-    }
-
-    /// Says the reports that are due, or all that are new because something else follows.
-    fn report(&mut self, line: &mut Out, rides: bool) -> Result<(), String> {
-        // A snapshot is told to its end before anything else is said.
-        if self.half_told {
-            return Ok(());
-        }
-        for (id, request) in self.dialogue.due(boot_now(), rides) {
-            line.request(id, Duration::from_millis(REPORT_MS), &request)?;
-        }
-        Ok(())
-    }
-
-    fn pass_on(&mut self, word: Word, line: &mut Out) -> Result<(), String> {
-        match word {
-            Word::Note(observe) => {
-                self.report(line, true)?;
-                self.half_told = observe.more;
-                line.push(&GuardNote::Observe(*observe))
-            }
-            Word::Question(request, patience, answer) => {
-                self.report(line, true)?;
-                let id = self.dialogue.ask(answer);
-                line.request(id, patience, &*request)
-            }
-            Word::Report(report, taken) => {
-                self.dialogue.keep_and_tell(*report, taken, boot_now());
-                Ok(())
-            }
-        }
+        self.line().catch_up()
     }
 
     /// Takes one line of the guard's.
-    fn take(&mut self, frame: &[u8]) -> Result<(), String> {
+    fn take(&self, frame: &[u8]) -> Result<(), String> {
         let problem = |error: ErrorBody| format!("the risk-guard said something odd: {error}");
         let envelope = Envelope::read(frame).map_err(problem)?;
         if let Some(id) = envelope.id {
             let reply = envelope.message::<GuardReply>().map_err(problem)?;
-            match self.dialogue.answered(id, reply, boot_now()) {
+            let learnt = self.line().dialogue.answered(id, reply, boot_now());
+            match learnt {
                 Some(Learnt::Stands(stands)) => self.event(GuardEvent::Stands(stands)),
                 Some(Learnt::ExitTaken(approval)) => self.event(GuardEvent::ExitTaken(approval)),
                 None => {}
@@ -452,9 +365,9 @@ impl Link {
         }
         match envelope.message::<GuardPush>().map_err(problem)? {
             GuardPush::Lease(lease) => {
-                let mut held = self.leave.get();
+                let mut held = self.guard.leave.get();
                 held.take(lease.until, lease.state);
-                self.leave.set(held);
+                self.guard.leave.set(held);
                 self.event(GuardEvent::Leave {
                     commands: lease.commands,
                     balance_in_doubt: lease.balance_in_doubt,
@@ -464,6 +377,10 @@ impl Link {
             GuardPush::Event(alert) => self.event(GuardEvent::Safety(alert)),
         }
         Ok(())
+    }
+
+    fn line(&self) -> RefMut<'_, Line> {
+        self.guard.line.borrow_mut()
     }
 
     fn event(&self, event: GuardEvent) {

@@ -2,6 +2,7 @@
 
 mod dialogue;
 mod lease;
+mod line;
 mod link;
 mod permit;
 mod wire;

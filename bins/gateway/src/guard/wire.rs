@@ -28,6 +28,7 @@ pub(super) fn ways(stream: UnixStream) -> io::Result<(Out, In)> {
 }
 
 /// The way out: whole lines, in order. They leave with the next [`flush`](Out::flush).
+#[derive(Debug)]
 pub(super) struct Out {
     writer: WriteHalf,
     waiting: Vec<u8>,
@@ -71,12 +72,15 @@ impl Out {
     }
 
     /// Waits until more can be flushed; for ever if nothing waits.
-    pub(super) async fn room(&self) {
-        if self.waiting.is_empty() {
-            return std::future::pending().await;
+    pub(super) fn room(&self) -> impl Future<Output = ()> + use<> {
+        let full = (!self.waiting.is_empty()).then(|| self.writer.clone());
+        async move {
+            match full {
+                // What is wrong with the socket is met by the flush.
+                Some(writer) => drop(writer.room().await),
+                None => std::future::pending().await,
+            }
         }
-        // What is wrong with the socket is met by the flush.
-        drop(self.writer.room().await);
     }
 }
 

@@ -18,8 +18,8 @@ const HEAD_MOST: usize = 64 * 1024;
 const HEADERS_MOST: usize = 100;
 /// The longest line of a chunk's size, and all lines after the last chunk.
 const CHUNK_LINE_MOST: usize = 4 * 1024;
-/// What is read at once.
-const ROOM: usize = 4 * 1024;
+/// What is read at once: more than an answer to an order, and still a small piece of memory.
+const ROOM: usize = 1024;
 
 /// What the venue's headers say of its limits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -111,7 +111,8 @@ impl Lane {
     ) -> Result<(), Flaw> {
         let mut socket = match self.take_quiet(now) {
             Some(socket) => socket,
-            None => connect(&self.address, self.tls.as_ref()).await?,
+            // Boxed: few requests need one, and all would carry its size along.
+            None => Box::pin(connect(&self.address, self.tls.as_ref())).await?,
         };
         socket.write(request, stage).await?;
         while !incoming.look()? {
