@@ -19,6 +19,13 @@ use testkit::until;
 const PROMPT: &str = "  venueLagMs: 500\n";
 const SLOW: &str = "  venueLagMs: 60000\n";
 
+/// A harness without a stream of the account: polls at full pace tell a test sooner what comes.
+fn ready(lag: &str) -> Stage {
+    let stage = Stage::ready(&format!("{PROFILE}{lag}"));
+    stage.sim.drop_streams(Some("/private"), 3_600_000).unwrap();
+    stage
+}
+
 /// Buys two, sells them dearer, and gives what that came to by the simulator's ledger.
 fn close(stage: &Stage) -> Amount {
     let mut bot = stage.bot();
@@ -52,7 +59,7 @@ fn await_read(stage: &Stage) {
 
 #[test]
 fn a_row_beyond_a_cent_from_our_executions_blocks_with_both_numbers_until_acknowledged() {
-    let stage = Stage::ready(&format!("{PROFILE}{PROMPT}"));
+    let stage = ready(PROMPT);
     stage.sim.misstate_closed_pnl(amount("-0.05")).unwrap();
     let ours = close(&stage);
     let theirs = ours.minus(amount("0.05")).unwrap();
@@ -90,7 +97,7 @@ fn a_row_beyond_a_cent_from_our_executions_blocks_with_both_numbers_until_acknow
 
 #[test]
 fn a_row_that_merely_lags_and_a_cent_are_no_disagreement() {
-    let stage = Stage::ready(&format!("{PROFILE}{SLOW}"));
+    let stage = ready(SLOW);
     stage.sim.delay_closed_pnl(3_600_000).unwrap();
     stage.sim.misstate_closed_pnl(amount("0.01")).unwrap();
     close(&stage);
@@ -109,7 +116,7 @@ fn a_row_that_merely_lags_and_a_cent_are_no_disagreement() {
 
 #[test]
 fn a_row_later_than_the_venues_lag_blocks_and_its_coming_does_not_end_that() {
-    let stage = Stage::ready(&format!("{PROFILE}{PROMPT}"));
+    let stage = ready(PROMPT);
     stage.sim.delay_closed_pnl(3_600_000).unwrap();
     let ours = close(&stage);
     let risk = await_risk(&stage, "the block", |risk| stands(risk, Tag::ReconBlock));
@@ -129,7 +136,7 @@ fn a_row_later_than_the_venues_lag_blocks_and_its_coming_does_not_end_that() {
 
 #[test]
 fn what_was_taken_over_is_exempt() {
-    let mut stage = Stage::ready(&format!("{PROFILE}{PROMPT}"));
+    let mut stage = ready(PROMPT);
     assert!(stage.harness.stop().unwrap().success());
     let held = (Side::Buy, qty("2"), price("100"));
     stage.sim.position(sol(), held.0, held.1, held.2).unwrap();
