@@ -149,7 +149,7 @@ impl Spawner {
             .name("spawner".to_owned())
             .spawn(move || {
                 // The kernel offers the end of a child to the thread that started it first; here
-                // it would only wake one thread more. Children begin with a mask of their own.
+                // it would only wake one thread more. Every child begins with an empty mask.
                 SigSet::from(Signal::SIGCHLD).thread_block().ok();
                 for order in taken {
                     let (process, number) = (order.process, order.number);
@@ -338,6 +338,10 @@ pub(crate) fn become_bot(arguments: &[String]) -> io::Error {
     let [parent, user, program, rest @ ..] = arguments else {
         return io::Error::other("no command");
     };
+    // The spawning thread's mask came along.
+    if let Err(e) = SigSet::empty().thread_set_mask() {
+        return e.into();
+    }
     let mut command = Command::new(program);
     command.args(rest);
     if user != OWN_USER {

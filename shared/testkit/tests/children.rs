@@ -174,6 +174,7 @@ fn a_service_manager_hears_of_us_and_no_child_hears_of_it_or_of_the_keys() {
         }
         let status = status_of(pid);
         assert_eq!(status["NoNewPrivs"], "1", "{process}");
+        assert_eq!(status["SigBlk"], "0000000000000000", "{process}");
         if process == Process::RiskGuard {
             assert_eq!(status["Seccomp"], "2", "{process} has no filter on sockets");
         }
