@@ -25,11 +25,14 @@ pub(crate) fn is_empty_yet(path: &Path) -> bool {
     !path.exists() && path.parent().is_some_and(Path::is_dir)
 }
 
+/// An open file and its inode, which it keeps whatever its name becomes.
+type Opened = (u64, BufReader<File>);
+
 /// A file that is read to its end again and again.
 #[derive(Debug)]
 pub(crate) struct Follower {
     path: PathBuf,
-    open: Option<(u64, BufReader<File>)>,
+    open: Option<Opened>,
     partial: String,
 }
 
@@ -46,18 +49,14 @@ impl Follower {
     /// The lines that have come since the last call.
     pub(crate) fn news(&mut self) -> io::Result<Vec<String>> {
         let mut lines = self.drain()?;
-        while self.rotated()? {
+        // More than one rotation may have gone by: one file after the other.
+        while let Some(inode) = self.rotated()? {
             // Between the look and the rotation more may have been written.
             lines.extend(self.drain()?);
-            let Some((inode, _)) = self.open.take() else {
+            let Some(next) = self.after(inode)? else {
                 break;
             };
-            // More than one rotation may have gone by: those in between come first.
-            for passed in self.passed_by(inode) {
-                self.open = open(&passed)?;
-                lines.extend(self.drain()?);
-            }
-            self.open = open(&self.path)?;
+            self.open = Some(next);
             lines.extend(self.drain()?);
         }
         Ok(lines)
@@ -80,40 +79,70 @@ impl Follower {
         Ok(lines)
     }
 
-    /// The rotated files that are younger than the one with this inode, oldest first. If that one
-    /// is gone, all of them are.
-    fn passed_by(&self, inode: u64) -> Vec<PathBuf> {
-        let numbered = |n: u32| {
-            let mut name = self.path.as_os_str().to_owned();
-            name.push(format!(".{n}"));
-            PathBuf::from(name)
-        };
-        let mut younger: Vec<PathBuf> = (1..)
-            .map(numbered)
-            .map_while(|path| Some((std::fs::metadata(&path).ok()?.ino(), path)))
-            .take_while(|(at, _)| *at != inode)
-            .map(|(_, path)| path)
-            .collect();
-        younger.reverse();
-        younger
+    /// The file that came after the one with this inode; the oldest that is left where that one is
+    /// gone, and the same from its start where it was cut short. `None` while it is being made.
+    ///
+    /// Files only ever move to higher numbers, the oldest first: while one stands at its number, the
+    /// next lower number cannot have taken a younger file's place.
+    fn after(&self, inode: u64) -> io::Result<Option<Opened>> {
+        loop {
+            let (place, oldest) = self.places(inode);
+            let Some(place) = place else {
+                return open(&self.numbered(oldest));
+            };
+            let next = open(&self.numbered(place.saturating_sub(1)))?;
+            if inode_of(&self.numbered(place)) == Some(inode) {
+                return Ok(next);
+            }
+        }
     }
 
-    /// Whether another file stands under the name, or the file was cut short.
-    fn rotated(&mut self) -> io::Result<bool> {
+    /// The number that the file with this inode has now, and the highest that any has.
+    fn places(&self, inode: u64) -> (Option<u32>, u32) {
+        let (mut oldest, mut missing) = (0, 0);
+        for n in 0.. {
+            match inode_of(&self.numbered(n)) {
+                Some(found) if found == inode => return (Some(n), n),
+                Some(_) => (oldest, missing) = (n, 0),
+                // One number is free for a moment in the middle of a rotation.
+                None if missing == 0 => missing = 1,
+                None => break,
+            }
+        }
+        (None, oldest)
+    }
+
+    /// The file's name after so many rotations.
+    fn numbered(&self, n: u32) -> PathBuf {
+        if n == 0 {
+            return self.path.clone();
+        }
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(format!(".{n}"));
+        PathBuf::from(name)
+    }
+
+    /// The inode of what is read, if another file stands under the name or the file was cut short.
+    fn rotated(&mut self) -> io::Result<Option<u64>> {
         let Some((inode, reader)) = &mut self.open else {
-            return Ok(false);
+            return Ok(None);
         };
         let position = reader.stream_position()?;
         match std::fs::metadata(&self.path) {
-            Ok(there) => Ok(there.ino() != *inode || there.len() < position),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            Ok(there) if there.ino() != *inode || there.len() < position => Ok(Some(*inode)),
+            Ok(_) => Ok(None),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
         }
     }
 }
 
+fn inode_of(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|there| there.ino())
+}
+
 /// Opens a file that need not be there.
-fn open(path: &Path) -> io::Result<Option<(u64, BufReader<File>)>> {
+fn open(path: &Path) -> io::Result<Option<Opened>> {
     match File::open(path) {
         Ok(file) => Ok(Some((file.metadata()?.ino(), BufReader::new(file)))),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -187,6 +216,42 @@ mod tests {
         std::fs::write(old(1), "six\n").unwrap();
         std::fs::write(&path, "seven\n").unwrap();
         assert_eq!(follower.news().unwrap(), ["five", "six", "seven"]);
+    }
+
+    #[test]
+    fn nothing_is_missed_while_files_rotate_all_the_time() {
+        const FILES: usize = 400;
+        const EACH: usize = 5;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        let old = |n: usize| dir.path().join(format!("a.log.{n}"));
+        std::fs::write(&path, "it begins\n").unwrap();
+        let mut follower = Follower::new(&path);
+        assert_eq!(follower.news().unwrap(), ["it begins"]);
+        let mut lines = Vec::new();
+        std::thread::scope(|threads| {
+            let writes = threads.spawn(|| {
+                for file in 0..FILES {
+                    for n in (1..=file).rev() {
+                        std::fs::rename(old(n), old(n + 1)).unwrap();
+                    }
+                    std::fs::rename(&path, old(1)).unwrap();
+                    let mut log = File::create_new(&path).unwrap();
+                    for line in 0..EACH {
+                        writeln!(log, "{}", file * EACH + line).unwrap();
+                    }
+                }
+            });
+            while !writes.is_finished() {
+                lines.extend(follower.news().unwrap());
+            }
+        });
+        lines.extend(follower.news().unwrap());
+        let mut wanted = 0..FILES * EACH;
+        for line in lines {
+            assert_eq!(line, wanted.next().unwrap().to_string());
+        }
+        assert!(wanted.is_empty(), "{wanted:?} were missed");
     }
 
     #[test]
