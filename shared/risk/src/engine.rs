@@ -3,7 +3,7 @@
 use protocol::control::Standing;
 use protocol::guard::{Command, CommandKind, GuardWelcome, Observation, Observe};
 use protocol::status::{RiskStatus, TradingState};
-use protocol::{BootMs, Severity, Stamp, Tag, VenueMs};
+use protocol::{BootMs, Context, Severity, Stamp, Tag, VenueMs};
 
 use crate::effects::{Effects, Event};
 use crate::input::{Genesis, Input, InputKind, Start, StoreCondition};
@@ -249,15 +249,8 @@ impl Engine {
         let message = format!(
             "the run before this one ended without cancelling opening orders ({openers}); they go now"
         );
-        let context = protocol::Context::new().with("openers", openers);
-        self.tell(
-            Tag::StateLoad,
-            Severity::Info,
-            message,
-            context,
-            false,
-            effects,
-        );
+        let context = Context::new().with("openers", openers);
+        self.say_of_the_state(message, context, effects);
         self.command(CommandKind::CancelOpeners { symbol: None }, false, effects);
     }
 
@@ -270,18 +263,16 @@ impl Engine {
             self.state.loss_streak,
             self.state.reservations.len()
         );
-        let context = protocol::Context::new()
+        let context = Context::new()
             .with("session", session.id)
             .with("trades", session.trades)
             .with("streak", self.state.loss_streak);
-        self.tell(
-            Tag::StateLoad,
-            Severity::Info,
-            message,
-            context,
-            false,
-            effects,
-        );
+        self.say_of_the_state(message, context, effects);
+    }
+
+    fn say_of_the_state(&mut self, message: String, context: Context, effects: &mut Effects) {
+        let severity = Severity::Info;
+        self.tell(Tag::StateLoad, severity, message, context, false, effects);
     }
 
     fn gateway_joined(&mut self) {
